@@ -1,0 +1,1 @@
+//! Criterion benchmarks of Zumic beside its peers.

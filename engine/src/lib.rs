@@ -1,0 +1,1 @@
+//! The keyspace of Zumic: a lock-free map, its commands and transactions.

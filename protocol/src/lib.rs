@@ -1,0 +1,1 @@
+//! ZSP: bytes to frames and requests, and back.

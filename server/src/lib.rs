@@ -1,0 +1,1 @@
+//! The Zumic server: sockets, reactors, settings.
