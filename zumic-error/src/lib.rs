@@ -1,1 +1,15 @@
 //! The one error family of Zumic.
+//!
+//! Why it exists: what a client reads, what an operator reads and what a process exits with are
+//! written once, here, and every crate speaks of the same failures. Two kinds of failure, two
+//! types: [`CommandError`] is the caller's mistake and becomes one line on the wire; [`Error`] is
+//! the world's failure and carries a chain of context down to its source. Our own mistakes are
+//! panics, and not in here. There is no catch-all variant.
+
+mod command;
+mod error;
+mod protocol;
+
+pub use command::CommandError;
+pub use error::{Error, ErrorKind, ResultExt, Status};
+pub use protocol::ProtocolError;

@@ -1,0 +1,378 @@
+//! Every error a command can answer with, and its exact text, written once.
+//!
+//! The texts are those of Redis 7.2, because clients and frameworks match on them. A variant's
+//! `Display` is the line on the wire without the leading `-`; its first word is the code.
+
+use std::fmt::{self, Write as _};
+
+use crate::ProtocolError;
+
+/// Longest part of an unknown command's arguments that is quoted back.
+const QUOTED_BYTES_MAX: usize = 128;
+
+/// A command's failure.
+///
+/// # Examples
+/// ```
+/// use zumic_error::CommandError;
+///
+/// let error = CommandError::WrongArity("get".into());
+/// assert_eq!(error.code(), "ERR");
+/// assert_eq!(error.to_string(), "ERR wrong number of arguments for 'get' command");
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "each variant is explained by its text below")]
+pub enum CommandError {
+    AuthBusy,
+    AuthNotConfigured,
+    BadKeyPositions,
+    BitOffset,
+    ClientIdsInvalid,
+    ClientNameInvalid,
+    ClientOptionInvalid(&'static str),
+    ClientPauseMode,
+    ClientReplyMode,
+    ClientTypeUnknown(String),
+    CommandHasNoKeys,
+    ConfigImmutable(String),
+    ConfigInvalid { name: String, reason: String },
+    ConfigNoFile,
+    ConfigUnknown(String),
+    CursorInvalid,
+    DbIndexInvalid,
+    DbIndexInvalidFirst,
+    DbIndexInvalidSecond,
+    DbIndexOutOfRange,
+    DebugDisallowed,
+    DecrementOverflow,
+    Denied(&'static str),
+    DiscardWithoutMulti,
+    ExecAbort,
+    ExecWithoutMulti,
+    ExpireConflict,
+    ExpireGtLtConflict,
+    ExpireOptionUnknown(String),
+    ExpireTimeInvalid(&'static str),
+    ExpireTimeTooBig(&'static str),
+    FloatInvalid,
+    HelloSyntax(String),
+    IdleTimeInvalid,
+    InvalidCommandSpecified,
+    KeyCountInvalid,
+    LatencyCommandInvalid(String),
+    LcsBothFlags,
+    LcsTooLong,
+    LfuNotSelected,
+    LruNotSelected,
+    MaxClients,
+    MultiDisallowed(&'static str),
+    NanOrInfinity,
+    NestedMulti,
+    NoAuth,
+    NoAuthHello,
+    NoProto,
+    NoSuchClient,
+    NoSuchClientId,
+    NoSuchKey,
+    NoSuchUser(String),
+    NotAFloat,
+    NotAnInteger,
+    NotAnIntegerNamed(&'static str),
+    NotPositive,
+    NotSupported(&'static str),
+    NumberOutOfRange,
+    OffsetOutOfRange,
+    OutOfMemory,
+    Overflow,
+    Protocol(ProtocolError),
+    ProtoVersionInvalid,
+    SameObject,
+    SetInfoInvalid(String),
+    ShutdownInProgress,
+    ShutdownNotInProgress,
+    SlowlogCountInvalid,
+    StringTooLong,
+    Syntax,
+    TimeoutInvalid,
+    TimeoutNegative,
+    UnauthorizedCommand(String),
+    UnknownCommand { name: Vec<u8>, args: Vec<Vec<u8>> },
+    UnknownSubcommand { container: &'static str, name: Vec<u8> },
+    WatchInMulti,
+    WrongArity(String),
+    WrongPass,
+    WrongType,
+}
+
+impl CommandError {
+    /// The first word of the text, by which clients tell errors apart.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Denied(_) => "DENIED",
+            Self::ExecAbort => "EXECABORT",
+            Self::NoAuth | Self::NoAuthHello => "NOAUTH",
+            Self::NoProto => "NOPROTO",
+            Self::OutOfMemory => "OOM",
+            Self::WrongPass => "WRONGPASS",
+            Self::WrongType => "WRONGTYPE",
+            _ => "ERR",
+        }
+    }
+
+    /// An unknown command with its first arguments, as much of them as is quoted back.
+    #[must_use]
+    pub fn unknown_command(args: &[&[u8]]) -> Self {
+        let name = args.first().copied().unwrap_or_default();
+        let name = name[..name.len().min(QUOTED_BYTES_MAX)].to_vec();
+        let mut quoted = 0;
+        let mut kept = Vec::new();
+        for arg in args.iter().skip(1) {
+            if quoted >= QUOTED_BYTES_MAX {
+                break;
+            }
+            let part = &arg[..arg.len().min(QUOTED_BYTES_MAX - quoted)];
+            quoted += part.len() + 3;
+            kept.push(part.to_vec());
+        }
+        Self::UnknownCommand { name, args: kept }
+    }
+
+    /// The text of a variant without data; `None` for the others.
+    const fn fixed(&self) -> Option<&'static str> {
+        match self.fixed_connection() {
+            None => self.fixed_data(),
+            text => text,
+        }
+    }
+
+    const fn fixed_connection(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::AuthBusy => "ERR too many authentications at once, try again later",
+            Self::AuthNotConfigured => {
+                "ERR AUTH <password> called without any password configured for the default \
+                 user. Are you sure your configuration is correct?"
+            }
+            Self::ClientIdsInvalid => "ERR Invalid client ID",
+            Self::ClientNameInvalid => {
+                "ERR Client names cannot contain spaces, newlines or special characters."
+            }
+            Self::ClientPauseMode => "ERR CLIENT PAUSE mode must be WRITE or ALL",
+            Self::ClientReplyMode => "ERR CLIENT REPLY mode must be ON, OFF or SKIP",
+            Self::ConfigNoFile => "ERR The server is running without a config file",
+            Self::DebugDisallowed => {
+                "ERR DEBUG command not allowed. If the enable-debug-command option is set to \
+                 \"local\", you can run it from a local connection, otherwise you need to set \
+                 this option in the configuration file, and then restart the server."
+            }
+            Self::Denied(text) => text,
+            Self::DiscardWithoutMulti => "ERR DISCARD without MULTI",
+            Self::ExecAbort => "EXECABORT Transaction discarded because of previous errors.",
+            Self::ExecWithoutMulti => "ERR EXEC without MULTI",
+            Self::MaxClients => "ERR max number of clients reached",
+            Self::NestedMulti => "ERR MULTI calls can not be nested",
+            Self::NoAuth => "NOAUTH Authentication required.",
+            Self::NoAuthHello => {
+                "NOAUTH HELLO must be called with the client already authenticated, otherwise \
+                 the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the \
+                 client and select the RESP protocol version at the same time"
+            }
+            Self::NoProto => "NOPROTO unsupported protocol version",
+            Self::NoSuchClient => "ERR No such client",
+            Self::NoSuchClientId => "ERR No such client ID",
+            Self::ProtoVersionInvalid => "ERR Protocol version is not an integer or out of range",
+            Self::ShutdownInProgress => "ERR Errors trying to SHUTDOWN. Check logs.",
+            Self::ShutdownNotInProgress => "ERR No shutdown in progress.",
+            Self::SlowlogCountInvalid => "ERR count should be greater than or equal to -1",
+            Self::TimeoutInvalid => "ERR timeout is not an integer or out of range",
+            Self::TimeoutNegative => "ERR timeout is negative",
+            Self::WatchInMulti => "ERR WATCH inside MULTI is not allowed",
+            Self::WrongPass => "WRONGPASS invalid username-password pair or user is disabled.",
+            _ => return None,
+        })
+    }
+
+    const fn fixed_data(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::BadKeyPositions => "ERR Invalid arguments specified for command",
+            Self::BitOffset => "ERR bit offset is not an integer or out of range",
+            Self::CommandHasNoKeys => "ERR The command has no key arguments",
+            Self::CursorInvalid => "ERR invalid cursor",
+            Self::DbIndexInvalid => "ERR invalid DB index",
+            Self::DbIndexInvalidFirst => "ERR invalid first DB index",
+            Self::DbIndexInvalidSecond => "ERR invalid second DB index",
+            Self::DbIndexOutOfRange => "ERR DB index is out of range",
+            Self::DecrementOverflow => "ERR decrement would overflow",
+            Self::ExpireConflict => {
+                "ERR NX and XX, GT or LT options at the same time are not compatible"
+            }
+            Self::ExpireGtLtConflict => "ERR GT and LT options at the same time are not compatible",
+            Self::FloatInvalid | Self::NotAFloat => "ERR value is not a valid float",
+            Self::IdleTimeInvalid => "ERR Invalid IDLETIME value, must be >= 0",
+            Self::InvalidCommandSpecified => "ERR Invalid command specified",
+            Self::KeyCountInvalid => "ERR Invalid number of arguments specified for command",
+            Self::LcsBothFlags => {
+                "ERR If you want both the length and indexes, please just use IDX."
+            }
+            Self::LcsTooLong => {
+                "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
+            }
+            Self::LfuNotSelected => {
+                "ERR An LFU maxmemory policy is not selected, access frequency not tracked. \
+                 Please note that when switching between policies at runtime LRU and LFU data \
+                 will take some time to adjust."
+            }
+            Self::LruNotSelected => {
+                "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note \
+                 that when switching between policies at runtime LRU and LFU data will take \
+                 some time to adjust."
+            }
+            Self::NanOrInfinity => "ERR increment would produce NaN or Infinity",
+            Self::NoSuchKey => "ERR no such key",
+            Self::NotAnInteger => "ERR value is not an integer or out of range",
+            Self::NotPositive => "ERR value is out of range, must be positive",
+            Self::NumberOutOfRange => "ERR value is out of range",
+            Self::OffsetOutOfRange => "ERR offset is out of range",
+            Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
+            Self::Overflow => "ERR increment or decrement would overflow",
+            Self::SameObject => "ERR source and destination objects are the same",
+            Self::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+            Self::Syntax => "ERR syntax error",
+            Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
+            _ => return None,
+        })
+    }
+}
+
+/// Writes bytes as Redis quotes them back: control characters become spaces by the reply's
+/// own rule, so that no text can break the line.
+fn write_lossy(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            f.write_char(if c == '\r' || c == '\n' { ' ' } else { c })?;
+        }
+        if !chunk.invalid().is_empty() {
+            f.write_char(char::REPLACEMENT_CHARACTER)?;
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = self.fixed() {
+            return f.write_str(text);
+        }
+        match self {
+            Self::ClientOptionInvalid(text) => write!(f, "ERR {text}"),
+            Self::ClientTypeUnknown(name) => write!(f, "ERR Unknown client type '{name}'"),
+            Self::ConfigImmutable(name) => write!(
+                f,
+                "ERR CONFIG SET failed (possibly related to argument '{name}') - can't set \
+                 immutable config"
+            ),
+            Self::ConfigInvalid { name, reason } => write!(
+                f,
+                "ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}"
+            ),
+            Self::ConfigUnknown(name) => {
+                write!(f, "ERR Unknown option or number of arguments for CONFIG SET - '{name}'")
+            }
+            Self::ExpireOptionUnknown(option) => write!(f, "ERR Unsupported option {option}"),
+            Self::ExpireTimeInvalid(name) | Self::ExpireTimeTooBig(name) => {
+                write!(f, "ERR invalid expire time in '{name}' command")
+            }
+            Self::HelloSyntax(option) => write!(f, "ERR Syntax error in HELLO option '{option}'"),
+            Self::LatencyCommandInvalid(name) => write!(f, "ERR Unknown command '{name}'"),
+            Self::MultiDisallowed(name) => {
+                write!(f, "ERR Command '{name}' not allowed inside a transaction")
+            }
+            Self::NoSuchUser(name) => write!(f, "ERR No such user '{name}'"),
+            Self::NotAnIntegerNamed(name) => {
+                write!(f, "ERR {name} is not an integer or out of range")
+            }
+            Self::NotSupported(what) => write!(f, "ERR {what}"),
+            Self::Protocol(error) => write!(f, "{error}"),
+            Self::SetInfoInvalid(name) => write!(f, "ERR Unrecognized option '{name}'"),
+            Self::UnauthorizedCommand(name) => write!(f, "NOPERM {name}"),
+            Self::UnknownCommand { name, args } => {
+                f.write_str("ERR unknown command '")?;
+                write_lossy(f, name)?;
+                f.write_str("', with args beginning with: ")?;
+                for arg in args {
+                    f.write_char('\'')?;
+                    write_lossy(f, arg)?;
+                    f.write_str("' ")?;
+                }
+                Ok(())
+            }
+            Self::UnknownSubcommand { container, name } => {
+                f.write_str("ERR unknown subcommand '")?;
+                write_lossy(f, &name[..name.len().min(QUOTED_BYTES_MAX)])?;
+                write!(f, "'. Try {container} HELP.")
+            }
+            Self::WrongArity(name) => {
+                write!(f, "ERR wrong number of arguments for '{name}' command")
+            }
+            _ => unreachable!("every variant without data has a fixed text"),
+        }
+    }
+}
+
+impl std::error::Error for CommandError {}
+
+impl From<ProtocolError> for CommandError {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_is_the_first_word_of_the_text() {
+        let errors = [
+            CommandError::ExecAbort,
+            CommandError::NoAuth,
+            CommandError::NoProto,
+            CommandError::OutOfMemory,
+            CommandError::Syntax,
+            CommandError::WrongPass,
+            CommandError::WrongType,
+            CommandError::Denied("DENIED running in protected mode"),
+            CommandError::WrongArity("get".into()),
+            CommandError::ExpireTimeInvalid("set"),
+            ProtocolError::ExpectedDollar(b'x').into(),
+        ];
+        for error in errors {
+            let text = error.to_string();
+            assert_eq!(text.split(' ').next(), Some(error.code()), "{text}");
+            assert!(!text.contains("  "), "a broken literal: {text}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_command_quotes_its_first_128_bytes() {
+        let error = CommandError::unknown_command(&[b"foo", b"a\nb", &[b'x'; 200], b"no room"]);
+        let text = error.to_string();
+        let long = "x".repeat(128 - 6);
+        assert_eq!(
+            text,
+            format!("ERR unknown command 'foo', with args beginning with: 'a b' '{long}' ")
+        );
+    }
+
+    #[test]
+    fn protocol_errors_have_the_words_of_redis() {
+        assert_eq!(
+            ProtocolError::ExpectedDollar(b'x').to_string(),
+            "ERR Protocol error: expected '$', got 'x'"
+        );
+        assert_eq!(
+            ProtocolError::UnauthenticatedMultibulk.to_string(),
+            "ERR Protocol error: unauthenticated multibulk length"
+        );
+    }
+}
