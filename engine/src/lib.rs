@@ -1,1 +1,49 @@
-//! The keyspace of Zumic: a lock-free map, its commands and transactions.
+//! The engine of Zumic: everything that holds data, and nothing that holds a socket.
+//!
+//! Why it exists: the network, the log replay, scripts and embedding programs all run the same
+//! commands over one shared keyspace. This crate is that keyspace, usable without the server.
+//! It knows no clock, no randomness and no I/O: time (`now_ms`) and seeds are arguments.
+//!
+//! Reading order: `sync`, `guard`, `tid`, `epoch` (the ground); `record`, `map` (the data);
+//! `intent`, `context`, `transaction` (how commands become atomic); `shared`, `session`,
+//! `engine` (who owns what); `maintain`, `evict` (background); `commands` (what clients say).
+
+pub mod commands;
+mod context;
+mod engine;
+pub mod epoch;
+mod evict;
+mod guard;
+mod intent;
+mod journal;
+mod large;
+mod maintain;
+pub mod map;
+mod prefetch;
+mod record;
+pub mod reply;
+mod scope;
+mod session;
+mod shared;
+pub mod sync;
+#[cfg(all(test, not(loom)))]
+mod tests;
+mod tid;
+mod transaction;
+mod value;
+mod whole;
+
+pub use context::{Context, Halt, Host, Queued};
+pub use engine::{DatabaseStats, Engine, EngineBuilder, Stats, Tunables};
+pub use evict::EvictionPolicy;
+pub use intent::{Commit, State as CommitState};
+pub use journal::{Effect, Journal};
+pub use large::LargeString;
+pub use maintain::Maintainer;
+pub use record::{Kind, Record};
+pub use reply::ReplySink;
+pub use scope::Scope;
+pub use session::{Session, Turn};
+pub use tid::Tid;
+pub use value::{Change, NewText, Put, Text};
+pub use whole::ScanStep;

@@ -1,0 +1,6 @@
+//! The command table (stub in this clone).
+pub mod argument;
+pub mod keyspec;
+pub mod number;
+pub mod spec;
+pub use spec::*;

@@ -1,0 +1,655 @@
+//! What a running command may do: read, update, and the dispatcher that prepares it.
+//!
+//! Why it exists: the same handler runs alone, inside MULTI, over the network or embedded. It
+//! says what to read and what to change; how that becomes atomic is decided here, by how many
+//! keys the command has:
+//!
+//! - one key: a CAS on its slot, tried again when the race is lost ([`Mode::Plain`]);
+//! - several keys, writing: they are taken by intents first ([`Mode::Transaction`]);
+//! - several keys, reading: they are looked up twice; if nothing changed they held together
+//!   ([`Mode::View`]), and after three tries they are taken;
+//! - the whole store: a barrier keeps the other sessions out ([`Mode::Alone`]).
+//!
+//! Invariants
+//! - X1: a record handed out as `&'s Record` stays allocated for the turn: the guard is older.
+//! - X2: what `update` decides is published by one CAS (or by the transaction's commit), with a
+//!   TID greater than that of the record it replaces.
+
+use std::sync::Arc;
+
+use zumic_error::CommandError;
+
+use crate::commands::{CommandSpec, Flags, Handler, HostCommand};
+use crate::guard::Guard;
+use crate::intent::{Intent, State as Commitment, key_record, resolve};
+use crate::journal::Effect;
+use crate::large::LARGE_BYTES_MIN;
+use crate::map::bucket::replace;
+use crate::map::segment::{Pinned, Segment};
+use crate::map::word::Word;
+use crate::map::{Map, Place, tag_of};
+use crate::record::{Header, NewRecord, Record, Value};
+use crate::session::State;
+use crate::shared::{Fallow, Public, Shared};
+use crate::sync::spin_hint;
+use crate::tid::Tid;
+use crate::transaction::Transaction;
+use crate::value::{Change, NewText, Put};
+use crate::{ReplySink, Scope};
+
+/// Spins on a key that a transaction holds before its command is parked: some 20 us.
+const SPINS_BEFORE_BUSY: u32 = if cfg!(loom) { 1 } else { 4_000 };
+
+/// Tries of a read of several keys before it takes them.
+const COLLECTS_MAX: u32 = 3;
+
+/// Why a handler stopped without a reply.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Halt {
+    /// A key is held elsewhere for longer than a spin: park the command and run it again.
+    Busy,
+    /// The command failed; the caller writes this reply.
+    Error(CommandError),
+}
+
+impl From<CommandError> for Halt {
+    fn from(error: CommandError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// The side of a command that is not about data: connections, settings, the process.
+pub trait Host {
+    /// Runs a command whose handler is [`Handler::Host`].
+    ///
+    /// # Errors
+    /// As a handler: nothing was written to the sink.
+    fn run(
+        &mut self,
+        context: &mut Context<'_>,
+        command: HostCommand,
+        spec: &'static CommandSpec,
+        args: &[&[u8]],
+    ) -> Result<(), Halt>;
+}
+
+/// A command waiting for EXEC, with arguments of its own.
+#[derive(Debug)]
+pub struct Queued {
+    /// Its row.
+    pub spec: &'static CommandSpec,
+    /// Its arguments, name first.
+    pub args: Vec<Vec<u8>>,
+}
+
+/// A key in the form the dispatcher passes on: database and name.
+pub(crate) type KeyRef<'k> = (u16, &'k [u8]);
+
+/// How the running command reaches its keys.
+#[derive(Debug)]
+pub(crate) enum Mode {
+    /// One key at a time, by CAS, under the barrier: the whole store is ours.
+    Alone,
+    /// One key, by CAS.
+    Plain,
+    /// Keys taken before.
+    Transaction(Transaction),
+    /// Keys that held together.
+    View(Vec<Seen>),
+}
+
+/// A key of a view: its hash and the record it resolved to, or null.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Seen {
+    db: u16,
+    hash: u64,
+    record: *mut Header,
+}
+
+/// What a running command may do. `'s` is the turn: records stay valid that long.
+pub struct Context<'s> {
+    pub(crate) shared: &'s Arc<Shared>,
+    pub(crate) own: &'s Public,
+    pub(crate) state: &'s mut State,
+    pub(crate) guard: &'s Guard<'s>,
+    pub(crate) epoch: u64,
+    pub(crate) now_ms: u64,
+    pub(crate) scope: &'s mut Scope,
+    pub(crate) sink: &'s mut dyn ReplySink,
+    pub(crate) mode: Mode,
+}
+
+impl std::fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("now_ms", &self.now_ms).finish_non_exhaustive()
+    }
+}
+
+/// A slot that an update may change.
+#[derive(Clone, Copy)]
+pub(crate) struct Spot<'s> {
+    pub(crate) slot: &'s crate::sync::AtomicU64,
+    pub(crate) word: Word,
+    pub(crate) segment: &'s Segment,
+    pub(crate) pointer: *mut Header,
+    pub(crate) record: &'s Record,
+}
+
+impl<'s> Context<'s> {
+    /// Unix time of the turn in milliseconds.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// The client's state.
+    pub fn scope(&mut self) -> &mut Scope {
+        self.scope
+    }
+
+    /// Where the reply goes.
+    pub fn sink(&mut self) -> &mut dyn ReplySink {
+        self.sink
+    }
+
+    /// Number of databases.
+    #[must_use]
+    pub fn databases(&self) -> u16 {
+        u16::try_from(self.shared.databases.len()).expect("built from a u16")
+    }
+
+    /// A handle to the engine.
+    #[must_use]
+    pub fn engine(&self) -> crate::Engine {
+        crate::Engine { shared: Arc::clone(self.shared) }
+    }
+
+    /// A pseudo-random number; not for secrets.
+    pub fn random(&mut self) -> u64 {
+        self.state.random()
+    }
+
+    pub(crate) fn pinned(&self, db: u16) -> Pinned<'s> {
+        let books = &self.own.books[usize::from(db)];
+        Pinned { guard: self.guard, index_bytes: &books.index_bytes }
+    }
+
+    #[inline]
+    pub(crate) fn map(&self, db: u16) -> &'s Map {
+        self.shared.map(db)
+    }
+
+    #[inline]
+    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
+        self.shared.residents.hash_key(key)
+    }
+
+    /// The TID of a write that replaces a record of version `old`.
+    #[inline]
+    pub(crate) fn next_tid(&mut self, old: Tid) -> Tid {
+        let tid = self.state.last.max(old).max(Tid::start_of(self.epoch)).next();
+        self.state.last = tid;
+        tid
+    }
+
+    // --- Reading -------------------------------------------------------------------------
+
+    /// The live record of `key` in the selected database, or `None`. Counts as an access.
+    ///
+    /// Never waits and never writes shared memory, the access clock excepted.
+    ///
+    /// # Errors
+    /// None today; kept for types whose readers may have to wait.
+    #[inline]
+    pub fn read(&mut self, key: &[u8]) -> Result<Option<&'s Record>, Halt> {
+        self.read_in(self.scope.db, key)
+    }
+
+    /// The same in another database.
+    ///
+    /// # Errors
+    /// As [`Context::read`].
+    #[inline]
+    pub fn read_in(&mut self, db: u16, key: &[u8]) -> Result<Option<&'s Record>, Halt> {
+        let found = self.live(db, key);
+        match found {
+            Some(record) => {
+                self.own.hits.add(1);
+                if !self.scope.no_touch {
+                    self.touch(record);
+                }
+            }
+            None => self.own.misses.add(1),
+        }
+        Ok(found)
+    }
+
+    /// The live record of `key`, without counting as an access (TTL, TYPE, OBJECT).
+    ///
+    /// # Errors
+    /// As [`Context::read`].
+    pub fn peek(&mut self, key: &[u8]) -> Result<Option<&'s Record>, Halt> {
+        Ok(self.live(self.scope.db, key))
+    }
+
+    fn live(&mut self, db: u16, key: &[u8]) -> Option<&'s Record> {
+        let hash = self.hash(key);
+        let pointer = match &self.mode {
+            Mode::Transaction(transaction) => transaction.current(db, hash, key),
+            Mode::View(seen) => Some(seen_record(seen, db, hash, key)),
+            Mode::Alone | Mode::Plain => None,
+        };
+        let pointer = pointer.unwrap_or_else(|| self.lookup(db, hash, key));
+        if pointer.is_null() {
+            return None;
+        }
+        // SAFETY: found under this turn's guard (X1).
+        let record = unsafe { Record::from_raw(pointer) };
+        if record.is_live(self.now_ms) {
+            return Some(record);
+        }
+        if !record.is_tombstone() && matches!(self.mode, Mode::Plain | Mode::Alone) {
+            self.expire(db, hash, pointer);
+        }
+        None
+    }
+
+    /// The record that holds for `key` (perhaps a tombstone), or null.
+    #[inline]
+    pub(crate) fn lookup(&self, db: u16, hash: u64, key: &[u8]) -> *mut Header {
+        let matches = |word| {
+            // SAFETY: loaded under this turn's guard.
+            unsafe { key_record(word) }.key() == key
+        };
+        let word = self.map(db).find(hash, matches, self.pinned(db));
+        // SAFETY: loaded under this turn's guard.
+        word.map_or(std::ptr::null_mut(), |word| unsafe { resolve(word) }.0)
+    }
+
+    /// Where `key` can be changed; waits out short transactions.
+    pub(crate) fn spot(
+        &mut self,
+        db: u16,
+        hash: u64,
+        key: &[u8],
+    ) -> Result<Option<Spot<'s>>, Halt> {
+        let mut spins = 0;
+        loop {
+            let matches = |word| {
+                // SAFETY: loaded under this turn's guard.
+                unsafe { key_record(word) }.key() == key
+            };
+            let pinned = self.pinned(db);
+            match self.map(db).place(hash, matches, &self.shared.residents, pinned) {
+                Place::Vacant => return Ok(None),
+                Place::Entry { slot, word, segment } if !word.is_intent() => {
+                    // SAFETY: loaded under this turn's guard.
+                    let (pointer, record) = unsafe { resolve(word) };
+                    return Ok(Some(Spot { slot, word, segment, pointer, record }));
+                }
+                Place::Entry { word, .. } => {
+                    // SAFETY: loaded under this turn's guard.
+                    let intent = unsafe { Intent::behind(word) };
+                    if intent.state() != Commitment::Pending {
+                        self.tidy(db, hash, word, intent);
+                    } else if spins < SPINS_BEFORE_BUSY {
+                        spins += 1;
+                        spin_hint();
+                    } else {
+                        return Err(Halt::Busy);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Replaces a decided intent by the record that holds.
+    pub(crate) fn tidy(&self, db: u16, hash: u64, word: Word, intent: &Intent) {
+        let plain = Word::record(tag_of(hash), intent.resolve().expose_provenance());
+        let pinned = self.pinned(db);
+        self.map(db).replace_word(hash, word, plain, &self.shared.residents, pinned);
+    }
+
+    // --- Writing -------------------------------------------------------------------------
+
+    /// Atomically replaces the value of `key` in the selected database by what `decide` says of
+    /// the live record.
+    ///
+    /// `decide` runs again when a race was lost, so it must be without effects; the reply is
+    /// written afterwards, from `R`.
+    ///
+    /// # Errors
+    /// What `decide` returns; [`Halt::Busy`] when a transaction holds the key for long.
+    pub fn update<'v, R>(
+        &mut self,
+        key: &[u8],
+        decide: impl FnMut(Option<&'s Record>) -> Result<(Change<'v>, R), CommandError>,
+    ) -> Result<R, Halt> {
+        self.update_in(self.scope.db, key, decide)
+    }
+
+    /// The same in another database.
+    ///
+    /// # Errors
+    /// As [`Context::update`].
+    pub fn update_in<'v, R>(
+        &mut self,
+        db: u16,
+        key: &[u8],
+        mut decide: impl FnMut(Option<&'s Record>) -> Result<(Change<'v>, R), CommandError>,
+    ) -> Result<R, Halt> {
+        let hash = self.hash(key);
+        if matches!(self.mode, Mode::Transaction(_)) {
+            return self.update_owned(db, hash, key, decide);
+        }
+        loop {
+            let spot = self.spot(db, hash, key)?;
+            let old = spot.map(|spot| spot.record);
+            let live = old.filter(|record| record.is_live(self.now_ms));
+            let (change, result) = decide(live)?;
+            let Some(new) = self.build(key, live, change) else {
+                if let Some(Spot { pointer, record, .. }) = spot
+                    && live.is_none()
+                    && !record.is_tombstone()
+                {
+                    self.expire(db, hash, pointer);
+                }
+                return Ok(result);
+            };
+            let lapsed = live.is_none() && old.is_some_and(|old| !old.is_tombstone());
+            if self.publish(db, hash, key, spot, new) {
+                self.own.expired.add(u64::from(lapsed));
+                return Ok(result);
+            }
+            self.own.retries.add(1);
+        }
+    }
+
+    /// The record a change calls for; `None` when nothing is to be written.
+    pub(crate) fn build(
+        &mut self,
+        key: &[u8],
+        live: Option<&Record>,
+        change: Change<'_>,
+    ) -> Option<NewRecord> {
+        let new = match (change, live) {
+            (Change::Keep, _) | (Change::Remove | Change::Expire(_), None) => return None,
+            (Change::Remove, Some(_)) => NewRecord::new(key, Value::Tombstone, None),
+            (Change::Expire(deadline), Some(old)) => {
+                let new = NewRecord::new(key, old.value(), deadline);
+                new.set_access(old.access());
+                return Some(new);
+            }
+            (Change::Put(put), _) => new_string(key, put),
+        };
+        if !new.as_record().is_tombstone() {
+            new.set_access(self.first_access(live));
+        }
+        Some(new)
+    }
+
+    /// Publishes one key's new record over what was found; false when the race was lost.
+    pub(crate) fn publish(
+        &mut self,
+        db: u16,
+        hash: u64,
+        key: &[u8],
+        spot: Option<Spot<'s>>,
+        new: NewRecord,
+    ) -> bool {
+        let tid = self.next_tid(spot.map_or(Tid::ZERO, |spot| spot.record.tid()));
+        new.set_tid(tid);
+        self.stage(db, new.as_record());
+        let word = Word::record(tag_of(hash), new.as_ptr().expose_provenance());
+        // SAFETY: allocated above, and kept by the guard once others can retire it.
+        let fresh: &'s Record = unsafe { Record::from_raw(new.as_ptr()) };
+        let done = match spot {
+            Some(spot) => {
+                if replace(spot.slot, spot.word, word) {
+                    let _ = new.publish();
+                    let deadline = fresh.expire_at_ms().unwrap_or(u64::MAX);
+                    self.map(db).note_deadline(spot.segment, hash, deadline);
+                    // SAFETY: just unlinked, by us alone.
+                    unsafe { self.guard.retire(spot.pointer, spot.record.memory()) };
+                    true
+                } else {
+                    false
+                }
+            }
+            None => self.insert(db, hash, key, word, new),
+        };
+        if done {
+            self.settle(db, hash, spot.map(|spot| spot.record), fresh);
+        }
+        self.close_journal(done.then_some(tid));
+        done
+    }
+
+    /// Inserts a record of an absent key; false when the key may be there by now.
+    pub(crate) fn insert(
+        &mut self,
+        db: u16,
+        hash: u64,
+        key: &[u8],
+        word: Word,
+        new: NewRecord,
+    ) -> bool {
+        let matches = |word| {
+            // SAFETY: loaded under this turn's guard.
+            unsafe { key_record(word) }.key() == key
+        };
+        let pinned = self.pinned(db);
+        let residents = &self.shared.residents;
+        let done = self.map(db).insert(hash, word, matches, residents, pinned);
+        let pointer = new.publish();
+        if !done {
+            // SAFETY: not in the map (any more), but others may be comparing its key.
+            unsafe { self.guard.retire(pointer, 64) };
+        }
+        done
+    }
+
+    /// Books a published record and remembers its tombstone.
+    pub(crate) fn settle(&mut self, db: u16, hash: u64, old: Option<&Record>, new: &Record) {
+        self.own.books[usize::from(db)].book(old, Some(new));
+        if new.is_tombstone() {
+            let epoch = new.tid().epoch();
+            self.state.fallow.push_back(Fallow { epoch, db, hash });
+        } else if old.is_none_or(Record::is_tombstone) {
+            self.queue_for_eviction(db, hash);
+        }
+    }
+
+    /// Deletes a record whose deadline has passed, if it still holds.
+    pub(crate) fn expire(&mut self, db: u16, hash: u64, expired: *mut Header) -> bool {
+        // SAFETY: found under this turn's guard (X1).
+        let record: &'s Record = unsafe { Record::from_raw(expired) };
+        let done = self.remove_exactly(db, hash, expired, record);
+        self.own.expired.add(u64::from(done));
+        done
+    }
+
+    /// Deletes `record` if the key still holds it.
+    pub(crate) fn remove_exactly(
+        &mut self,
+        db: u16,
+        hash: u64,
+        pointer: *mut Header,
+        record: &'s Record,
+    ) -> bool {
+        let key = record.key();
+        match self.spot(db, hash, key) {
+            Ok(Some(spot)) if spot.pointer == pointer => {
+                let tombstone = NewRecord::new(key, Value::Tombstone, None);
+                self.publish(db, hash, key, Some(spot), tombstone)
+            }
+            _ => false,
+        }
+    }
+
+    /// Stores a copy of `record`'s value, of any type, under `key`, replacing what is there.
+    ///
+    /// # Errors
+    /// As [`Context::update`].
+    pub fn put_copy(
+        &mut self,
+        db: u16,
+        key: &[u8],
+        record: &Record,
+        expire_at_ms: Option<u64>,
+    ) -> Result<(), Halt> {
+        let hash = self.hash(key);
+        loop {
+            let new = NewRecord::new(key, record.value(), expire_at_ms);
+            new.set_access(record.access());
+            if matches!(self.mode, Mode::Transaction(_)) {
+                self.write_owned(db, hash, key, new);
+                return Ok(());
+            }
+            let spot = self.spot(db, hash, key)?;
+            if self.publish(db, hash, key, spot, new) {
+                return Ok(());
+            }
+            self.own.retries.add(1);
+        }
+    }
+
+    // --- Journal -------------------------------------------------------------------------
+
+    /// Stages the effect of a record that is about to be published.
+    pub(crate) fn stage(&mut self, db: u16, record: &Record) {
+        if let Some(journal) = &mut self.state.journal {
+            let effect = if record.is_tombstone() {
+                Effect::Remove(record.key())
+            } else {
+                Effect::Put(record)
+            };
+            journal.stage(db, effect);
+        }
+    }
+
+    /// Publishes or withdraws what was staged.
+    pub(crate) fn close_journal(&mut self, published: Option<Tid>) {
+        if let Some(journal) = &mut self.state.journal {
+            match published {
+                Some(tid) => journal.publish(tid),
+                None => journal.withdraw(),
+            }
+        }
+    }
+
+    // --- Dispatch ------------------------------------------------------------------------
+
+    /// Prepares and runs one command.
+    pub(crate) fn dispatch(
+        &mut self,
+        host: &mut dyn Host,
+        spec: &'static CommandSpec,
+        args: &[&[u8]],
+    ) -> Result<(), Halt> {
+        if spec.flags.contains(Flags::DENY_OOM) {
+            self.make_room()?;
+        }
+        if spec.flags.contains(Flags::EXCLUSIVE) {
+            return self.alone(|context| context.call(host, spec, args));
+        }
+        if spec.cross_db.is_none() && spec.key_positions(args).nth(1).is_none() {
+            return self.call(host, spec, args);
+        }
+        let mut keys = Vec::new();
+        collect_keys(self.scope.db, spec, args, &mut keys);
+        if spec.flags.contains(Flags::WRITE) {
+            self.take(&keys)?;
+        } else {
+            self.prepare_read(&keys)?;
+        }
+        let result = self.call(host, spec, args);
+        self.finish();
+        result
+    }
+
+    /// Calls the handler in the mode that was prepared.
+    pub(crate) fn call(
+        &mut self,
+        host: &mut dyn Host,
+        spec: &'static CommandSpec,
+        args: &[&[u8]],
+    ) -> Result<(), Halt> {
+        match spec.handler {
+            Handler::Engine(run) => run(self, args),
+            Handler::Host(command) => host.run(self, command, spec, args),
+            Handler::Container => unreachable!("the host looks subcommands up"),
+        }
+    }
+
+    /// Makes reads of several keys see one instant; [`Context::finish`] ends that.
+    pub(crate) fn prepare_read(&mut self, keys: &[KeyRef<'_>]) -> Result<(), Halt> {
+        if self.collect(keys) { Ok(()) } else { self.take(keys) }
+    }
+
+    /// Looks several keys up until two looks agree; false when they keep changing.
+    ///
+    /// What both looks resolved to held all the time between them: records are not published
+    /// twice, and the guard keeps them from being reused.
+    fn collect(&mut self, keys: &[KeyRef<'_>]) -> bool {
+        let look = |&(db, key): &KeyRef<'_>| {
+            let hash = self.hash(key);
+            Seen { db, hash, record: self.lookup(db, hash, key) }
+        };
+        let mut seen: Vec<Seen> = keys.iter().map(look).collect();
+        for _ in 0..COLLECTS_MAX {
+            let mut changed = false;
+            for (seen, &(db, key)) in seen.iter_mut().zip(keys) {
+                let record = self.lookup(db, seen.hash, key);
+                changed |= record != seen.record;
+                seen.record = record;
+            }
+            if !changed {
+                seen.sort_unstable_by_key(|seen| (seen.db, seen.hash));
+                self.mode = Mode::View(seen);
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// The record a view has for a key. Keys of one hash are told apart by their records.
+fn seen_record(seen: &[Seen], db: u16, hash: u64, key: &[u8]) -> *mut Header {
+    let first = seen.partition_point(|seen| (seen.db, seen.hash) < (db, hash));
+    let same = seen[first..].iter().take_while(|seen| (seen.db, seen.hash) == (db, hash));
+    let mut records = same.map(|seen| seen.record).filter(|record| !record.is_null());
+    // SAFETY: seen under this turn's guard.
+    records.find(|&record| unsafe { Record::from_raw(record) }.key() == key).unwrap_or_default()
+}
+
+/// All keys a command names, with their databases.
+pub(crate) fn collect_keys<'a>(
+    db: u16,
+    spec: &CommandSpec,
+    args: &[&'a [u8]],
+    keys: &mut Vec<KeyRef<'a>>,
+) {
+    match spec.cross_db {
+        Some(collect) => collect(db, args, keys),
+        None => keys.extend(spec.key_positions(args).map(|at| (db, args[at]))),
+    }
+}
+
+/// A record for a string value.
+fn new_string(key: &[u8], put: Put<'_>) -> NewRecord {
+    let Put { text, expire_at_ms } = put;
+    let value = match &text {
+        NewText::Int(number) => Value::Int(*number),
+        NewText::Large(large) => Value::Large(large.clone()),
+        NewText::Owned(bytes) if bytes.len() >= LARGE_BYTES_MIN => {
+            Value::Large(crate::LargeString::from_slice(bytes))
+        }
+        NewText::Slice(bytes) if bytes.len() >= LARGE_BYTES_MIN => {
+            Value::Large(crate::LargeString::from_slice(bytes))
+        }
+        NewText::Owned(bytes) => Value::Bytes { bytes, made_raw: true },
+        NewText::Slice(bytes) => Value::Bytes { bytes, made_raw: false },
+    };
+    NewRecord::new(key, value, expire_at_ms)
+}

@@ -1,0 +1,309 @@
+//! The engine's front door: building one, its settings, its statistics.
+//!
+//! Why it exists: a host (the server, a test, an embedding program) needs one handle that is
+//! cheap to clone and says what may be changed while it runs.
+
+use std::sync::Arc;
+
+use crate::evict::EvictionPolicy;
+use crate::maintain::Maintainer;
+use crate::session::Session;
+use crate::shared::Shared;
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+/// The shared store; clones are handles to the same one.
+///
+/// # Examples
+/// ```
+/// use engine::Engine;
+///
+/// let engine = Engine::builder().databases(4).seed(7).build();
+/// let mut session = engine.session();
+/// let mut turn = session.enter(1_700_000_000_000);
+/// turn.set(0, b"greeting", b"hello").unwrap();
+/// assert_eq!(turn.get(0, b"greeting").unwrap().as_deref(), Some(&b"hello"[..]));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// Sets an engine up.
+#[derive(Clone, Debug)]
+pub struct EngineBuilder {
+    databases: u16,
+    seed: u64,
+}
+
+impl Default for EngineBuilder {
+    fn default() -> Self {
+        Self { databases: 16, seed: 0 }
+    }
+}
+
+impl EngineBuilder {
+    /// Number of databases; 16 unless told.
+    ///
+    /// # Panics
+    /// If `count` is zero.
+    #[must_use]
+    pub fn databases(mut self, count: u16) -> Self {
+        assert!(count > 0, "a store has at least one database");
+        self.databases = count;
+        self
+    }
+
+    /// Seed of hashing and sampling. A server passes a random one, so that no client can choose
+    /// keys that collide; a test passes a fixed one.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The engine, empty.
+    #[must_use]
+    pub fn build(self) -> Engine {
+        Engine { shared: Arc::new(Shared::new(self.databases, self.seed)) }
+    }
+}
+
+/// Settings that may change while the engine runs (CONFIG SET).
+#[derive(Debug)]
+pub struct Tunables {
+    memory_max: AtomicU64,
+    policy: AtomicU32,
+    samples: AtomicU32,
+    lfu_log_factor: AtomicU32,
+    lfu_decay_minutes: AtomicU32,
+    active_expire: AtomicU32,
+    string_bytes_max: AtomicU64,
+}
+
+impl Default for Tunables {
+    fn default() -> Self {
+        Self {
+            memory_max: AtomicU64::new(0),
+            policy: AtomicU32::new(EvictionPolicy::NoEviction as u32),
+            samples: AtomicU32::new(5),
+            lfu_log_factor: AtomicU32::new(10),
+            lfu_decay_minutes: AtomicU32::new(1),
+            active_expire: AtomicU32::new(1),
+            string_bytes_max: AtomicU64::new(512 << 20),
+        }
+    }
+}
+
+/// Reads a setting.
+#[inline]
+fn read(setting: &AtomicU32) -> u32 {
+    // ORDER: Relaxed (unpaired); a setting takes effect soon, and orders nothing.
+    setting.load(Ordering::Relaxed)
+}
+
+/// Changes a setting.
+fn write(setting: &AtomicU32, value: u32) {
+    // ORDER: Relaxed (unpaired); as above.
+    setting.store(value, Ordering::Relaxed);
+}
+
+impl Tunables {
+    /// `maxmemory` in bytes; 0 for none.
+    pub fn set_memory_max(&self, bytes: u64) {
+        // ORDER: Relaxed (unpaired); a setting.
+        self.memory_max.store(bytes, Ordering::Relaxed);
+    }
+
+    /// `maxmemory` in bytes; 0 for none.
+    #[inline]
+    #[must_use]
+    pub fn memory_max(&self) -> u64 {
+        // ORDER: Relaxed (unpaired); a setting.
+        self.memory_max.load(Ordering::Relaxed)
+    }
+
+    /// `maxmemory-policy`.
+    pub fn set_policy(&self, policy: EvictionPolicy) {
+        write(&self.policy, policy as u32);
+    }
+
+    /// `maxmemory-policy`.
+    #[inline]
+    #[must_use]
+    pub fn policy(&self) -> EvictionPolicy {
+        EvictionPolicy::ALL[read(&self.policy) as usize]
+    }
+
+    /// `maxmemory-samples`: candidates looked at per eviction.
+    pub fn set_samples(&self, samples: u32) {
+        write(&self.samples, samples.max(1));
+    }
+
+    pub(crate) fn samples(&self) -> u32 {
+        read(&self.samples)
+    }
+
+    /// `lfu-log-factor` and `lfu-decay-time` (minutes).
+    pub fn set_lfu(&self, log_factor: u32, decay_minutes: u32) {
+        write(&self.lfu_log_factor, log_factor);
+        write(&self.lfu_decay_minutes, decay_minutes);
+    }
+
+    pub(crate) fn lfu(&self) -> (u32, u32) {
+        (read(&self.lfu_log_factor), read(&self.lfu_decay_minutes))
+    }
+
+    /// `DEBUG SET-ACTIVE-EXPIRE`: whether the sweep runs.
+    pub fn set_active_expire(&self, on: bool) {
+        write(&self.active_expire, u32::from(on));
+    }
+
+    pub(crate) fn active_expire(&self) -> bool {
+        read(&self.active_expire) != 0
+    }
+
+    /// `proto-max-bulk-len`: the longest string a command may make, in bytes.
+    pub fn set_string_bytes_max(&self, bytes: u64) {
+        // ORDER: Relaxed (unpaired); a setting.
+        self.string_bytes_max.store(bytes, Ordering::Relaxed);
+    }
+
+    /// `proto-max-bulk-len`: the longest string a command may make, in bytes.
+    #[must_use]
+    pub fn string_bytes_max(&self) -> u64 {
+        // ORDER: Relaxed (unpaired); a setting.
+        self.string_bytes_max.load(Ordering::Relaxed)
+    }
+}
+
+/// One database's figures.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DatabaseStats {
+    /// Keys, those included whose deadline has passed but that were not reclaimed yet.
+    pub keys: u64,
+    /// Keys with a deadline.
+    pub expires: u64,
+    /// Sum of the deadlines, wrapping, in Unix milliseconds.
+    deadlines: u64,
+}
+
+impl DatabaseStats {
+    /// Mean time to live of the keys with a deadline, in milliseconds; 0 without any.
+    #[must_use]
+    pub fn ttl_average_ms(&self, now_ms: u64) -> u64 {
+        match self.expires {
+            0 => 0,
+            expires => (self.deadlines / expires).saturating_sub(now_ms),
+        }
+    }
+}
+
+/// A reading of the engine's statistics.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// Bytes in records and index, allocator rounding left out.
+    pub memory_used: u64,
+    /// Bytes of records.
+    pub memory_records: u64,
+    /// Bytes of directories, segments and overflow buckets.
+    pub memory_index: u64,
+    /// The highest `memory_used` any reading saw.
+    pub memory_peak: u64,
+    /// Lookups of reading commands that found their key.
+    pub hits: u64,
+    /// Lookups of reading commands that did not.
+    pub misses: u64,
+    /// Keys reclaimed because their deadline passed.
+    pub expired: u64,
+    /// Keys evicted for `maxmemory`.
+    pub evicted: u64,
+    /// How long the oldest passed deadline has been waiting for the sweep, in milliseconds.
+    pub expire_lag_ms: u64,
+    /// The current epoch.
+    pub epoch: u64,
+    /// Writes that lost a race and were tried again.
+    pub retries: u64,
+    /// One per database.
+    pub databases: Vec<DatabaseStats>,
+}
+
+impl Engine {
+    /// Starts setting an engine up.
+    #[must_use]
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// A session for the calling thread; one per reactor. Its statistics stay when it ends.
+    #[must_use]
+    pub fn session(&self) -> Session {
+        Session::new(Arc::clone(&self.shared))
+    }
+
+    /// Background work: epochs, expiry, leftovers. One thread calls its `tick`.
+    #[must_use]
+    pub fn maintainer(&self) -> Maintainer {
+        Maintainer::new(self.session())
+    }
+
+    /// Settings that may change.
+    #[must_use]
+    pub fn tunables(&self) -> &Tunables {
+        &self.shared.tunables
+    }
+
+    /// Number of databases.
+    #[must_use]
+    pub fn databases(&self) -> u16 {
+        u16::try_from(self.shared.databases.len()).expect("built from a u16")
+    }
+
+    /// Sums the statistics of all sessions. Cost: O(sessions * databases).
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let shared = &self.shared;
+        let mut stats = Stats {
+            expire_lag_ms: shared.expire_lag_ms.get(),
+            epoch: shared.epochs.current(),
+            databases: vec![DatabaseStats::default(); shared.databases.len()],
+            ..Stats::default()
+        };
+        let add = |sum: &mut u64, term: u64| *sum = sum.wrapping_add(term);
+        for session in shared.sessions() {
+            for (database, books) in stats.databases.iter_mut().zip(&session.books) {
+                add(&mut database.keys, books.keys.get());
+                add(&mut database.expires, books.expires.get());
+                add(&mut database.deadlines, books.deadlines.get());
+                add(&mut stats.memory_records, books.record_bytes.get());
+                add(&mut stats.memory_index, books.index_bytes.get());
+            }
+            stats.hits += session.hits.get();
+            stats.misses += session.misses.get();
+            stats.expired += session.expired.get();
+            stats.evicted += session.evicted.get();
+            stats.retries += session.retries.get();
+        }
+        stats.memory_used = stats.memory_records.wrapping_add(stats.memory_index);
+        stats.memory_peak = shared.memory_peak.get().max(stats.memory_used);
+        shared.memory_peak.set(stats.memory_peak);
+        stats
+    }
+
+    /// Sets the event counts back to zero (CONFIG RESETSTAT). An event counted meanwhile may
+    /// be lost.
+    pub fn reset_stats(&self) {
+        for session in self.shared.sessions() {
+            let counters = [
+                &session.hits,
+                &session.misses,
+                &session.expired,
+                &session.evicted,
+                &session.retries,
+            ];
+            for counter in counters {
+                counter.set(0);
+            }
+        }
+        self.shared.memory_peak.set(0);
+    }
+}

@@ -1,0 +1,186 @@
+//! The clock of the store: one global epoch, and each session's place in it.
+//!
+//! Why it exists: epochs say when everything written before some point is known: a tombstone may
+//! go, a log block may close. Not a wall clock: an epoch lasts as long as its host lets it.
+//!
+//! Invariants
+//! - E1: a session inside a turn stands at an epoch that was current at some time in the turn's
+//!   beginning, and gives TIDs of that epoch or later.
+//! - E2: `closed` is below the place of every session inside a turn, now and later: no TID at or
+//!   below it will be given again.
+//! - E3: while the barrier is held, the holder is the only session inside a turn.
+//!
+//! Ordering edges
+//! - `epoch-enter`: a session stores its place, fences, and looks at the epoch and the barrier
+//!   again; the advancing thread (or the barrier's holder) stores, fences, and looks at the
+//!   places. A store-load pair on two variables, so both sides need the SeqCst fence.
+//! - `epoch-leave`: store of IDLE (Release) -> load of a place (Acquire). What the turn did is
+//!   visible to who finds the session idle.
+//! - `epoch-closed`: store of `closed` -> load of it. Carries nothing but the number.
+
+use crate::sync::{AtomicU64, Ordering, fence};
+
+const IDLE: u64 = u64::MAX;
+const NOBODY: u64 = 0;
+
+/// The shared side.
+#[derive(Debug)]
+pub struct Epochs {
+    current: AtomicU64,
+    closed: AtomicU64,
+    /// Who holds the barrier: a session's number, or `NOBODY`.
+    barrier: AtomicU64,
+}
+
+/// One session's place. Sessions are numbered from one.
+#[derive(Debug)]
+#[repr(align(128))]
+pub struct Place {
+    number: u64,
+    epoch: AtomicU64,
+}
+
+impl Place {
+    /// A place outside any turn.
+    #[must_use]
+    pub fn new(number: u64) -> Self {
+        assert!(number != NOBODY, "zero stands for nobody");
+        Self { number, epoch: AtomicU64::new(IDLE) }
+    }
+
+    /// Leaves the turn.
+    pub fn leave(&self) {
+        // ORDER(epoch-leave): Release; what this turn did happens before another's sole reign.
+        self.epoch.store(IDLE, Ordering::Release);
+    }
+
+    fn standing(&self) -> u64 {
+        // ORDER(epoch-leave): Acquire; pairs with the Release of a session that left.
+        self.epoch.load(Ordering::Acquire)
+    }
+}
+
+impl Default for Epochs {
+    fn default() -> Self {
+        Self {
+            current: AtomicU64::new(1),
+            closed: AtomicU64::new(0),
+            barrier: AtomicU64::new(NOBODY),
+        }
+    }
+}
+
+impl Epochs {
+    /// Enters a turn, unless another session holds the barrier.
+    ///
+    /// Returns the epoch the session stands at.
+    pub fn try_enter(&self, place: &Place) -> Option<u64> {
+        loop {
+            // ORDER(epoch-enter): Relaxed; checked again behind the fence.
+            let epoch = self.current.load(Ordering::Relaxed);
+            // ORDER(epoch-enter): Relaxed; the fence orders it before the loads below.
+            place.epoch.store(epoch, Ordering::Relaxed);
+            // ORDER(epoch-enter): SeqCst; our place before our look at epoch and barrier.
+            fence(Ordering::SeqCst);
+            // ORDER(epoch-enter): Acquire; what the barrier's last holder did is visible.
+            if self.barrier.load(Ordering::Acquire) != NOBODY {
+                place.leave();
+                return None;
+            }
+            // ORDER(epoch-enter): Relaxed; behind the fence.
+            if self.current.load(Ordering::Relaxed) == epoch {
+                return Some(epoch);
+            }
+        }
+    }
+
+    /// The current epoch.
+    #[must_use]
+    pub fn current(&self) -> u64 {
+        // ORDER: Relaxed (unpaired); a report.
+        self.current.load(Ordering::Relaxed)
+    }
+
+    /// The last epoch in which no write can happen any more.
+    #[must_use]
+    pub fn closed(&self) -> u64 {
+        // ORDER(epoch-closed): Relaxed; an old reading only delays.
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Begins a new epoch and closes those every session has left. One thread calls this.
+    pub fn advance<'p>(&self, places: impl Iterator<Item = &'p Place>) {
+        // ORDER(epoch-enter): Relaxed; the fence below orders it. One thread advances.
+        let next = self.current.load(Ordering::Relaxed) + 1;
+        // ORDER(epoch-enter): Relaxed; before the fence.
+        self.current.store(next, Ordering::Relaxed);
+        // ORDER(epoch-enter): SeqCst; the new epoch before our look at the places.
+        fence(Ordering::SeqCst);
+        let earliest = places.map(Place::standing).min().unwrap_or(IDLE).min(next);
+        // ORDER(epoch-closed): Relaxed; the number alone matters.
+        self.closed.store(earliest - 1, Ordering::Relaxed);
+    }
+
+    /// Takes the barrier for a session inside a turn, and waits until every other has left its
+    /// own. False when another session has it: leave the turn and come again.
+    pub fn take_barrier<'p>(
+        &self,
+        own: &Place,
+        places: impl Iterator<Item = &'p Place>,
+        mut wait: impl FnMut(),
+    ) -> bool {
+        // ORDER(epoch-enter): AcqRel; one holder at a time, and what the last one did is visible.
+        let taken =
+            self.barrier.compare_exchange(NOBODY, own.number, Ordering::AcqRel, Ordering::Relaxed);
+        if taken.is_err() {
+            return false;
+        }
+        // ORDER(epoch-enter): SeqCst; the barrier before our look at the places.
+        fence(Ordering::SeqCst);
+        for place in places.filter(|place| place.number != own.number) {
+            while place.standing() != IDLE {
+                wait();
+            }
+        }
+        true
+    }
+
+    /// Gives the barrier back.
+    pub fn drop_barrier(&self) {
+        // ORDER(epoch-enter): Release; what the holder did is visible to who enters.
+        self.barrier.store(NOBODY, Ordering::Release);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_closes_when_every_session_has_left_it() {
+        let epochs = Epochs::default();
+        let places = [Place::new(1), Place::new(2)];
+        assert_eq!(epochs.try_enter(&places[0]), Some(1));
+        epochs.advance(places.iter());
+        assert_eq!((epochs.current(), epochs.closed()), (2, 0));
+        assert_eq!(epochs.try_enter(&places[1]), Some(2));
+        places[0].leave();
+        epochs.advance(places.iter());
+        assert_eq!(epochs.closed(), 1);
+        places[1].leave();
+        epochs.advance(places.iter());
+        assert_eq!(epochs.closed(), 3);
+    }
+
+    #[test]
+    fn the_barrier_keeps_others_out_and_has_one_holder() {
+        let epochs = Epochs::default();
+        let places = [Place::new(1), Place::new(2)];
+        epochs.try_enter(&places[0]).unwrap();
+        assert!(epochs.take_barrier(&places[0], places.iter(), || unreachable!("all idle")));
+        assert_eq!(epochs.try_enter(&places[1]), None);
+        assert!(!epochs.take_barrier(&places[1], places.iter(), || unreachable!("not taken")));
+        epochs.drop_barrier();
+        assert!(epochs.try_enter(&places[1]).is_some());
+    }
+}

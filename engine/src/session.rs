@@ -1,0 +1,313 @@
+//! Sessions and turns: how a thread works on the shared store.
+//!
+//! Why it exists: everything a command needs that must not be shared (the guard, the last TID,
+//! random numbers, tombstones to clear) belongs to one session, and everything that is decided
+//! once per batch (time, epoch, guard) to one turn of it.
+//!
+//! Invariants
+//! - J1: a session's turn holds one guard and one place in the epochs; both are given up when
+//!   the turn is dropped, so nothing is held across a poll (I8).
+
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError};
+
+use zumic_error::CommandError;
+
+use crate::commands::CommandSpec;
+use crate::context::{Context, Halt, Host, Mode};
+use crate::guard::Guard;
+use crate::journal::Journal;
+use crate::map::segment::Pinned;
+use crate::reply::Discard;
+use crate::shared::{Fallow, Public, Shared};
+use crate::sync::spin_hint;
+use crate::tid::Tid;
+use crate::value::{Change, NewText, Put};
+use crate::{ReplySink, Scope};
+
+/// Tombstones cleared per turn, so that a turn after a flood of DELs stays short.
+const FALLOW_PER_TURN: usize = 256;
+
+/// One thread's way into the engine. Not shared: make one per thread.
+#[derive(Debug)]
+pub struct Session {
+    shared: Arc<Shared>,
+    own: Arc<Public>,
+    state: State,
+}
+
+/// What only the session itself sees.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// The last TID given.
+    pub(crate) last: Tid,
+    random: u64,
+    pub(crate) fallow: VecDeque<Fallow>,
+    pub(crate) journal: Option<Box<dyn Journal>>,
+    /// All sessions, for sums on the way of a write under `maxmemory`.
+    pub(crate) everyone: Vec<Arc<Public>>,
+}
+
+impl State {
+    /// A pseudo-random number (xorshift64*: Vigna, "An experimental exploration of Marsaglia's
+    /// xorshift generators, scrambled", 2016). Not for secrets.
+    #[inline]
+    pub(crate) fn random(&mut self) -> u64 {
+        self.random ^= self.random >> 12;
+        self.random ^= self.random << 25;
+        self.random ^= self.random >> 27;
+        self.random.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+}
+
+impl Session {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let own = shared.register();
+        let salt = std::ptr::from_ref(&*own).addr() as u64;
+        let random = (shared.residents.seed ^ salt.rotate_left(32)) | 1;
+        let state = State {
+            last: Tid::ZERO,
+            random,
+            fallow: VecDeque::new(),
+            journal: None,
+            everyone: Vec::new(),
+        };
+        Self { shared, own, state }
+    }
+
+    /// Sends the effects of this session's writes to `journal`.
+    pub fn set_journal(&mut self, journal: Box<dyn Journal>) {
+        self.state.journal = Some(journal);
+    }
+
+    /// The engine this session works on.
+    #[must_use]
+    pub fn engine(&self) -> crate::Engine {
+        crate::Engine { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Begins a turn at `now_ms`, Unix time in milliseconds: one guard, one epoch.
+    ///
+    /// Waits while another session works on the whole store (FLUSHALL and the like). Drop the
+    /// turn before polling or sleeping: it holds back reclamation and the epochs.
+    pub fn enter(&mut self, now_ms: u64) -> Turn<'_> {
+        let mut spins = 0_u32;
+        let epoch = loop {
+            if let Some(epoch) = self.shared.epochs.try_enter(&self.own.place) {
+                break epoch;
+            }
+            spins += 1;
+            if spins % 64 == 0 {
+                std::thread::yield_now();
+            }
+            spin_hint();
+        };
+        let mut turn = Turn {
+            guard: self.shared.collector.enter(),
+            shared: &self.shared,
+            own: &self.own,
+            state: &mut self.state,
+            epoch,
+            now_ms,
+        };
+        if !turn.state.fallow.is_empty() {
+            turn.clear_fallow();
+        }
+        turn
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let mut orphans = self.shared.orphans.lock().unwrap_or_else(PoisonError::into_inner);
+        orphans.extend(self.state.fallow.drain(..));
+    }
+}
+
+/// One loop turn: commands run in it, one after the other.
+#[derive(Debug)]
+pub struct Turn<'s> {
+    guard: Guard<'s>,
+    shared: &'s Arc<Shared>,
+    own: &'s Public,
+    state: &'s mut State,
+    epoch: u64,
+    now_ms: u64,
+}
+
+impl Turn<'_> {
+    /// Unix time of the turn in milliseconds.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// Hides the memory latency of the lookups to come: hashes the keys, asks for their buckets,
+    /// then for their records. Pays from about eight keys on.
+    pub fn prefetch(&mut self, keys: &[(u16, &[u8])]) {
+        const GROUP: usize = 64;
+        let mut hashes = [(0_u16, 0_u64); GROUP];
+        for group in keys.chunks(GROUP) {
+            for (slot, (db, key)) in hashes.iter_mut().zip(group) {
+                *slot = (*db, self.shared.residents.hash_key(key));
+                self.shared.map(*db).prefetch_chain(slot.1);
+            }
+            for (db, hash) in &hashes[..group.len()] {
+                self.shared.map(*db).prefetch_entry(*hash, &self.shared.residents);
+            }
+        }
+    }
+
+    /// Runs one command: makes room, takes its keys, calls its handler, commits.
+    ///
+    /// The caller has looked the row up, checked arity and permissions, and queues inside MULTI.
+    ///
+    /// # Errors
+    /// [`Halt::Busy`]: nothing happened; run it again later. [`Halt::Error`]: the caller writes
+    /// the error; nothing was written to the sink.
+    pub fn run(
+        &mut self,
+        scope: &mut Scope,
+        host: &mut dyn Host,
+        spec: &'static CommandSpec,
+        args: &[&[u8]],
+        sink: &mut dyn ReplySink,
+    ) -> Result<(), Halt> {
+        self.context(scope, sink).dispatch(host, spec, args)
+    }
+
+    /// The context of one command.
+    fn context<'a>(&'a mut self, scope: &'a mut Scope, sink: &'a mut dyn ReplySink) -> Context<'a> {
+        Context {
+            shared: self.shared,
+            own: self.own,
+            state: self.state,
+            guard: &self.guard,
+            epoch: self.epoch,
+            now_ms: self.now_ms,
+            scope,
+            sink,
+            mode: Mode::Plain,
+        }
+    }
+
+    /// Runs `work` in a context without a client: the typed calls and the background work.
+    pub(crate) fn with_context<R>(
+        &mut self,
+        db: u16,
+        work: impl FnOnce(&mut Context<'_>) -> R,
+    ) -> R {
+        let mut scope = Scope { db, ..Scope::default() };
+        work(&mut self.context(&mut scope, &mut Discard))
+    }
+
+    /// The string at `key`, copied.
+    ///
+    /// # Errors
+    /// [`Halt::Error`] with `WRONGTYPE` when the value is no string.
+    pub fn get(&mut self, db: u16, key: &[u8]) -> Result<Option<Vec<u8>>, Halt> {
+        self.with_context(db, |context| match context.read(key)? {
+            None => Ok(None),
+            Some(record) => {
+                let text = record.text().ok_or(CommandError::WrongType)?;
+                Ok(Some(text.to_bytes().into_owned()))
+            }
+        })
+    }
+
+    /// Stores a string, without a deadline.
+    ///
+    /// # Errors
+    /// [`Halt::Busy`] when a transaction holds the key for longer than a spin.
+    pub fn set(&mut self, db: u16, key: &[u8], value: &[u8]) -> Result<(), Halt> {
+        self.with_context(db, |context| {
+            context.update(key, |_| {
+                let put = Put { text: NewText::encode(value), expire_at_ms: None };
+                Ok((Change::Put(put), ()))
+            })
+        })
+    }
+
+    /// Deletes a key; false when there was none.
+    ///
+    /// # Errors
+    /// [`Halt::Busy`] when a transaction holds the key for longer than a spin.
+    pub fn delete(&mut self, db: u16, key: &[u8]) -> Result<bool, Halt> {
+        self.with_context(db, |context| {
+            context.update(key, |old| Ok((Change::Remove, old.is_some())))
+        })
+    }
+
+    /// Clears tombstones whose epoch is closed.
+    fn clear_fallow(&mut self) {
+        let closed = self.shared.epochs.closed();
+        for _ in 0..FALLOW_PER_TURN {
+            match self.state.fallow.front() {
+                Some(first) if first.epoch <= closed => {}
+                _ => return,
+            }
+            let fallow = self.state.fallow.pop_front().expect("just seen");
+            if self.shared.swaps.get() == 0 {
+                self.clear_one(fallow, closed);
+                continue;
+            }
+            for db in 0..u16::try_from(self.shared.databases.len()).expect("built from a u16") {
+                self.clear_one(Fallow { db, ..fallow }, closed);
+            }
+        }
+    }
+
+    /// Clears the closed tombstones in one chain; keeps it on the list while a WATCH needs one.
+    fn clear_one(&mut self, fallow: Fallow, closed: u64) {
+        let books = &self.own.books[usize::from(fallow.db)];
+        let pinned = Pinned { guard: &self.guard, index_bytes: &books.index_bytes };
+        let mut kept = false;
+        let dead = |word: crate::map::word::Word| {
+            if word.is_intent() {
+                return false;
+            }
+            // SAFETY: loaded under this turn's guard.
+            let (_, record) = unsafe { crate::intent::resolve(word) };
+            if !record.is_tombstone() || record.tid().epoch() > closed {
+                return false;
+            }
+            let doomed = record.doom();
+            kept |= !doomed;
+            doomed
+        };
+        let cleared = |word| {
+            // SAFETY: loaded under this turn's guard.
+            let (pointer, record) = unsafe { crate::intent::resolve(word) };
+            books.book(Some(record), None);
+            // SAFETY: just unlinked, by us alone.
+            unsafe { self.guard.retire(pointer, record.memory()) };
+        };
+        let map = self.shared.map(fallow.db);
+        let complete = map.clear(fallow.hash, dead, cleared, &self.shared.residents, pinned);
+        if kept || !complete {
+            let epoch = self.shared.epochs.current();
+            self.state.fallow.push_back(Fallow { epoch, ..fallow });
+        }
+    }
+
+    /// Takes over tombstones of sessions that ended.
+    pub(crate) fn adopt_orphans(&mut self) {
+        let mut orphans = self.shared.orphans.lock().unwrap_or_else(PoisonError::into_inner);
+        self.state.fallow.extend(orphans.drain(..));
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        self.shared
+    }
+
+    /// Hands retired memory over now, for the end of a burst of background work.
+    pub(crate) fn flush(&self) {
+        self.guard.flush();
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.own.place.leave();
+    }
+}

@@ -1,0 +1,244 @@
+//! What all sessions of an engine share, and each session's public half.
+//!
+//! Why it exists: one place lists everything that more than one thread touches, with the rule
+//! that keeps it off the hot path (I2): databases are read through one pointer each, statistics
+//! and places are written by their own session only, the rest changes rarely.
+//!
+//! Ordering edges
+//! - `database-root`: store of a database's map (under the barrier) -> load of it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::engine::Tunables;
+use crate::epoch::{Epochs, Place};
+use crate::evict::Queues;
+use crate::guard::{Collector, Reclaim};
+use crate::intent::{key_record, resolve};
+use crate::map::Map;
+use crate::map::deadline::NEVER;
+use crate::map::segment::Resident;
+use crate::map::word::Word;
+use crate::record::{Header, Record};
+use crate::sync::{AtomicPtr, Counter, Ordering};
+
+/// Everything shared.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    // Declared first, dropped first: what was retired goes before the databases do.
+    pub(crate) collector: Collector,
+    pub(crate) databases: Box<[Database]>,
+    pub(crate) residents: Residents,
+    pub(crate) epochs: Epochs,
+    pub(crate) tunables: Tunables,
+    /// Written by the maintainer.
+    pub(crate) expire_lag_ms: Counter,
+    /// Written by whoever reads statistics; a race loses a peak, nothing else.
+    pub(crate) memory_peak: Counter,
+    /// Times SWAPDB ran, counted under the barrier: tombstones to clear may have moved.
+    pub(crate) swaps: Counter,
+    /// Tombstones that ended sessions left behind.
+    pub(crate) orphans: Mutex<Vec<Fallow>>,
+    sessions: Mutex<Vec<Arc<Public>>>,
+}
+
+/// A tombstone to clear once its epoch is closed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fallow {
+    pub(crate) epoch: u64,
+    pub(crate) db: u16,
+    pub(crate) hash: u64,
+}
+
+/// One database: the root that FLUSHDB and SWAPDB replace.
+#[derive(Debug)]
+pub(crate) struct Database {
+    map: AtomicPtr<Map>,
+}
+
+impl Database {
+    fn new() -> Self {
+        Self { map: AtomicPtr::new(Box::into_raw(Box::default())) }
+    }
+
+    #[inline]
+    pub(crate) fn map(&self) -> &Map {
+        // ORDER(database-root): SeqCst, as a protected load; it includes Acquire.
+        let pointer = self.map.load(Ordering::SeqCst);
+        // SAFETY: a replaced map is retired or freed under the barrier, when no turn but the
+        // holder's runs, and the holder loads it anew.
+        unsafe { &*pointer }
+    }
+
+    /// Puts another map in place. Under the barrier only.
+    pub(crate) fn swap(&self, map: *mut Map) -> *mut Map {
+        // ORDER(database-root): SeqCst; includes the Release of the new map.
+        self.map.swap(map, Ordering::SeqCst)
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        // ORDER(database-root): Relaxed; the last owner of everything.
+        let pointer = self.map.load(Ordering::Relaxed);
+        // SAFETY: boxed in `new` or by a flush; nobody else is left.
+        let map = unsafe { Box::from_raw(pointer) };
+        free_map(*map);
+    }
+}
+
+/// Frees a map nobody else can reach, with its records.
+pub(crate) fn free_map(map: Map) {
+    map.drain(|word| {
+        // SAFETY: no transaction runs, so what is there is a record or a tidied transaction's.
+        let (pointer, _) = unsafe { resolve(word) };
+        // SAFETY: reachable through this slot only.
+        unsafe { Header::reclaim(pointer) };
+    });
+}
+
+impl Reclaim for Map {
+    /// Frees a flushed database off the thread that happens to reclaim it (I5).
+    unsafe fn reclaim(pointer: *mut Self) {
+        // SAFETY: boxed; owned by the caller.
+        let map = unsafe { Box::from_raw(pointer) };
+        let spare = std::thread::Builder::new().name("zumic-free".into());
+        // Without a thread to spare the map was dropped by the failed spawn: its index is freed
+        // and its records are lost to the process, which is better than a stall.
+        drop(spare.spawn(move || free_map(*map)));
+    }
+}
+
+/// How the map sees what its words point to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Residents {
+    pub(crate) seed: u64,
+}
+
+impl Residents {
+    /// The keyed hash of a key: XXH3 with the engine's seed.
+    #[inline]
+    pub(crate) fn hash_key(&self, key: &[u8]) -> u64 {
+        xxhash_rust::xxh3::xxh3_64_with_seed(key, self.seed)
+    }
+}
+
+impl Resident for Residents {
+    #[inline]
+    fn hash(&self, word: Word) -> u64 {
+        // SAFETY: the map asks about words it loaded under its caller's guard.
+        self.hash_key(unsafe { key_record(word) }.key())
+    }
+
+    #[inline]
+    fn deadline_ms(&self, word: Word) -> u64 {
+        // SAFETY: as above.
+        let (_, record) = unsafe { resolve(word) };
+        if record.is_tombstone() { NEVER } else { record.expire_at_ms().unwrap_or(NEVER) }
+    }
+
+    #[inline]
+    fn prefetch(&self, word: Word) {
+        crate::prefetch::address(std::ptr::with_exposed_provenance(word.address()));
+    }
+}
+
+/// One database's books, as one session changed them. Sums over sessions are the truth.
+#[derive(Debug, Default)]
+pub(crate) struct Books {
+    pub(crate) keys: Counter,
+    pub(crate) expires: Counter,
+    /// Sum of all deadlines, wrapping: for the average time to live.
+    pub(crate) deadlines: Counter,
+    pub(crate) record_bytes: Counter,
+    pub(crate) index_bytes: Counter,
+}
+
+impl Books {
+    /// All books of a kind, for sums.
+    pub(crate) fn counters(&self) -> [&Counter; 5] {
+        [&self.keys, &self.expires, &self.deadlines, &self.record_bytes, &self.index_bytes]
+    }
+
+    /// Books a key's way from one record to another.
+    #[inline]
+    pub(crate) fn book(&self, old: Option<&Record>, new: Option<&Record>) {
+        if let Some(old) = old {
+            self.record_bytes.subtract(old.memory() as u64);
+            if !old.is_tombstone() {
+                self.keys.subtract(1);
+                if let Some(deadline) = old.expire_at_ms() {
+                    self.expires.subtract(1);
+                    self.deadlines.subtract(deadline);
+                }
+            }
+        }
+        if let Some(new) = new {
+            self.record_bytes.add(new.memory() as u64);
+            if !new.is_tombstone() {
+                self.keys.add(1);
+                if let Some(deadline) = new.expire_at_ms() {
+                    self.expires.add(1);
+                    self.deadlines.add(deadline);
+                }
+            }
+        }
+    }
+}
+
+/// A session's half that others read: its place and its statistics.
+#[derive(Debug)]
+pub(crate) struct Public {
+    pub(crate) place: Place,
+    pub(crate) books: Box<[Books]>,
+    pub(crate) hits: Counter,
+    pub(crate) misses: Counter,
+    pub(crate) expired: Counter,
+    pub(crate) evicted: Counter,
+    pub(crate) retries: Counter,
+    /// The S3-FIFO queues, which live with the session that inserted the keys.
+    pub(crate) queues: Mutex<Queues>,
+}
+
+impl Shared {
+    pub(crate) fn new(databases: u16, seed: u64) -> Self {
+        Self {
+            collector: Collector::new(),
+            databases: (0..databases).map(|_| Database::new()).collect(),
+            residents: Residents { seed },
+            epochs: Epochs::default(),
+            tunables: Tunables::default(),
+            expire_lag_ms: Counter::default(),
+            memory_peak: Counter::default(),
+            swaps: Counter::default(),
+            orphans: Mutex::default(),
+            sessions: Mutex::default(),
+        }
+    }
+
+    /// Registers a session for good: its statistics outlive it.
+    pub(crate) fn register(&self) -> Arc<Public> {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let public = Arc::new(Public {
+            place: Place::new(sessions.len() as u64 + 1),
+            books: self.databases.iter().map(|_| Books::default()).collect(),
+            hits: Counter::default(),
+            misses: Counter::default(),
+            expired: Counter::default(),
+            evicted: Counter::default(),
+            retries: Counter::default(),
+            queues: Mutex::default(),
+        });
+        sessions.push(Arc::clone(&public));
+        public
+    }
+
+    /// The sessions so far. Cost: a lock and a clone of handles; not for the hot path.
+    pub(crate) fn sessions(&self) -> Vec<Arc<Public>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    #[inline]
+    pub(crate) fn map(&self, db: u16) -> &Map {
+        self.databases[usize::from(db)].map()
+    }
+}

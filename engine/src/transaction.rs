@@ -1,0 +1,507 @@
+//! Commands that change several keys, MULTI/EXEC, WATCH, and the whole store.
+//!
+//! Why it exists: the keys are taken by intents in one canonical order, so two transactions
+//! never wait for each other in a circle; the handlers run against the intents; one store
+//! commits (intent.rs). What touches the whole store takes the barrier instead.
+//!
+//! Invariants
+//! - K1: keys are taken in the order of (database, hash, key). A transaction that has to wait for
+//!   another longer than a spin gives everything back first and answers `Busy`.
+//! - K2: every taken key is in the map: an absent one gets a tombstone first.
+//! - K3: nothing is held when a command returns (I8).
+
+use std::ptr::null_mut;
+
+use zumic_error::CommandError;
+
+use crate::commands::{CommandSpec, Flags};
+use crate::context::{Context, Halt, Host, KeyRef, Mode, Queued, collect_keys};
+use crate::intent::{Commit, Intent};
+use crate::journal::Effect;
+use crate::map::bucket::replace;
+use crate::map::word::Word;
+use crate::map::{Map, tag_of};
+use crate::record::{Header, NewRecord, Record, Value};
+use crate::scope::Watch;
+use crate::shared::free_map;
+use crate::sync::spin_hint;
+use crate::tid::Tid;
+use crate::value::Change;
+
+/// The keys a command owns.
+#[derive(Debug)]
+pub(crate) struct Transaction {
+    commit: *mut Commit,
+    owned: Vec<Owned>,
+}
+
+/// One owned key.
+#[derive(Clone, Copy, Debug)]
+struct Owned {
+    db: u16,
+    hash: u64,
+    /// The slot word of the intent.
+    word: Word,
+    intent: *mut Intent,
+}
+
+impl Owned {
+    fn intent<'g>(self) -> &'g Intent {
+        // SAFETY: boxed when it was taken, retired when the transaction ends; the guard that
+        // the transaction runs under keeps it.
+        unsafe { &*self.intent }
+    }
+
+    /// The record from before the transaction.
+    fn old<'g>(self) -> &'g Record {
+        // SAFETY: held by the intent, kept by the guard.
+        unsafe { Record::from_raw(self.intent().old()) }
+    }
+
+    /// The record the transaction wrote, if any.
+    fn new_record<'g>(self) -> Option<&'g Record> {
+        let pointer = self.intent().new_record();
+        // SAFETY: written by this transaction, kept by the guard.
+        (!pointer.is_null()).then(|| unsafe { Record::from_raw(pointer) })
+    }
+}
+
+impl Transaction {
+    fn find(&self, db: u16, hash: u64, key: &[u8]) -> Option<Owned> {
+        let first = self.owned.partition_point(|owned| (owned.db, owned.hash) < (db, hash));
+        let same = self.owned[first..].iter();
+        same.take_while(|owned| (owned.db, owned.hash) == (db, hash))
+            .find(|owned| owned.old().key() == key)
+            .copied()
+    }
+
+    /// The record that holds for the transaction itself; `None` when it does not own the key.
+    pub(crate) fn current(&self, db: u16, hash: u64, key: &[u8]) -> Option<*mut Header> {
+        let intent = self.find(db, hash, key)?.intent();
+        let new = intent.new_record();
+        Some(if new.is_null() { intent.old() } else { new })
+    }
+}
+
+impl<'s> Context<'s> {
+    /// Takes keys, all or none (K1).
+    pub(crate) fn take(&mut self, keys: &[KeyRef<'_>]) -> Result<(), Halt> {
+        debug_assert!(matches!(self.mode, Mode::Plain), "transactions do not nest");
+        let hashed = |&(db, key): &KeyRef<'_>| (db, self.hash(key), key.to_vec());
+        let mut wanted: Vec<(u16, u64, Vec<u8>)> = keys.iter().map(hashed).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let commit = Box::into_raw(Box::new(Commit::default()));
+        let owned = Vec::with_capacity(wanted.len());
+        let mut transaction = Transaction { commit, owned };
+        let mut result = Ok(());
+        for (db, hash, key) in wanted {
+            match self.take_one(db, hash, &key, commit) {
+                Ok(owned) => transaction.owned.push(owned),
+                Err(halt) => {
+                    result = Err(halt);
+                    break;
+                }
+            }
+        }
+        match result {
+            Ok(()) => self.mode = Mode::Transaction(transaction),
+            Err(_) => self.release(transaction),
+        }
+        result
+    }
+
+    fn take_one(
+        &mut self,
+        db: u16,
+        hash: u64,
+        key: &[u8],
+        commit: *const Commit,
+    ) -> Result<Owned, Halt> {
+        loop {
+            let Some(spot) = self.spot(db, hash, key)? else {
+                let tombstone = NewRecord::new(key, Value::Tombstone, None);
+                self.insert_placeholder(db, hash, key, tombstone);
+                continue;
+            };
+            let intent = Box::into_raw(Box::new(Intent::new(spot.pointer, commit)));
+            let word = Word::intent(tag_of(hash), intent.expose_provenance());
+            if replace(spot.slot, spot.word, word) {
+                return Ok(Owned { db, hash, word, intent });
+            }
+            // SAFETY: never published.
+            drop(unsafe { Box::from_raw(intent) });
+            self.own.retries.add(1);
+        }
+    }
+
+    /// Runs `decide` on an owned key and keeps what it wants for the commit.
+    pub(crate) fn update_owned<'v, R>(
+        &mut self,
+        db: u16,
+        hash: u64,
+        key: &[u8],
+        mut decide: impl FnMut(Option<&'s Record>) -> Result<(Change<'v>, R), CommandError>,
+    ) -> Result<R, Halt> {
+        let owned = self.owned(db, hash, key);
+        let current = owned.new_record().unwrap_or_else(|| owned.old());
+        let live: Option<&'s Record> = Some(current).filter(|now| now.is_live(self.now_ms));
+        let (change, result) = decide(live)?;
+        if let Some(new) = self.build(key, live, change) {
+            self.write_owned(db, hash, key, new);
+        }
+        Ok(result)
+    }
+
+    /// Keeps a record for the commit.
+    pub(crate) fn write_owned(&mut self, db: u16, hash: u64, key: &[u8], new: NewRecord) {
+        let earlier = self.owned(db, hash, key).intent().write(new.publish());
+        if !earlier.is_null() {
+            // SAFETY: written by this transaction and just replaced.
+            let bytes = unsafe { Record::from_raw(earlier) }.memory();
+            // SAFETY: never visible to others; the handler may still hold it, so not freed yet.
+            unsafe { self.guard.retire(earlier, bytes) };
+        }
+    }
+
+    fn owned(&self, db: u16, hash: u64, key: &[u8]) -> Owned {
+        let Mode::Transaction(transaction) = &self.mode else {
+            unreachable!("only called inside a transaction")
+        };
+        transaction.find(db, hash, key).expect("a handler touches only keys its row names")
+    }
+
+    /// Commits what was written, or releases the keys, and goes back to plain commands.
+    pub(crate) fn finish(&mut self) {
+        let mode = std::mem::replace(&mut self.mode, Mode::Plain);
+        let Mode::Transaction(transaction) = mode else { return };
+        if transaction.owned.iter().all(|owned| owned.new_record().is_none()) {
+            self.release(transaction);
+            return;
+        }
+        let newest = transaction.owned.iter().map(|owned| owned.old().tid()).max();
+        let tid = self.next_tid(newest.expect("not empty"));
+        for owned in &transaction.owned {
+            if let Some(new) = owned.new_record() {
+                new.set_tid(tid);
+                self.stage(owned.db, new);
+            }
+        }
+        // SAFETY: boxed in `take`, retired in `tidy_up`.
+        unsafe { &*transaction.commit }.commit();
+        self.close_journal(Some(tid));
+        for &owned in &transaction.owned {
+            self.tidy(owned.db, owned.hash, owned.word, owned.intent());
+            let old = owned.old();
+            if let Some(new) = owned.new_record() {
+                self.settle(owned.db, owned.hash, Some(old), new);
+                // SAFETY: unlinked by `tidy`, ours to retire as the transaction's owner.
+                unsafe { self.guard.retire(owned.intent().old(), old.memory()) };
+            } else {
+                self.lay_fallow(owned);
+            }
+        }
+        self.tidy_up(transaction);
+    }
+
+    /// Gives the keys back unchanged.
+    fn release(&mut self, transaction: Transaction) {
+        // SAFETY: boxed in `take`, retired in `tidy_up`.
+        unsafe { &*transaction.commit }.release();
+        for &owned in &transaction.owned {
+            self.tidy(owned.db, owned.hash, owned.word, owned.intent());
+            self.lay_fallow(owned);
+        }
+        self.tidy_up(transaction);
+    }
+
+    /// Puts the tombstone of an owned key that stayed absent (back) on the list to clear.
+    fn lay_fallow(&mut self, owned: Owned) {
+        let old = owned.old();
+        if old.is_tombstone() {
+            let epoch = old.tid().epoch();
+            self.state.fallow.push_back(crate::shared::Fallow {
+                epoch,
+                db: owned.db,
+                hash: owned.hash,
+            });
+        }
+    }
+
+    fn tidy_up(&mut self, transaction: Transaction) {
+        for owned in transaction.owned {
+            // SAFETY: no slot holds it any more; boxed in `take_one`; retired once.
+            unsafe { self.guard.retire(owned.intent, size_of::<Intent>()) };
+        }
+        // SAFETY: reached through the intents only; boxed in `take`.
+        unsafe { self.guard.retire(transaction.commit, size_of::<Commit>()) };
+    }
+
+    /// Runs `work` with every other session outside its turn.
+    pub(crate) fn alone<R>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<R, Halt>,
+    ) -> Result<R, Halt> {
+        if matches!(self.mode, Mode::Alone) {
+            return work(self);
+        }
+        let sessions = self.shared.sessions();
+        let places = sessions.iter().map(|session| &session.place);
+        let mut spins = 0_u32;
+        let wait = || {
+            spins += 1;
+            if spins % 64 == 0 {
+                std::thread::yield_now();
+            }
+            spin_hint();
+        };
+        if !self.shared.epochs.take_barrier(&self.own.place, places, wait) {
+            return Err(Halt::Busy);
+        }
+        self.mode = Mode::Alone;
+        let result = work(self);
+        self.mode = Mode::Plain;
+        self.shared.epochs.drop_barrier();
+        result
+    }
+
+    // --- MULTI, EXEC, WATCH --------------------------------------------------------------
+
+    /// WATCH: remembers the versions of `keys`, of absent ones too.
+    ///
+    /// # Errors
+    /// [`Halt::Busy`] when a transaction holds one for longer than a spin; watching them again
+    /// is harmless.
+    pub fn watch(&mut self, keys: &[&[u8]]) -> Result<(), Halt> {
+        let db = self.scope.db;
+        for key in keys {
+            if self.scope.watches.iter().any(|watch| watch.db == db && *watch.key == **key) {
+                continue;
+            }
+            let hash = self.hash(key);
+            let (tid, absent) = self.watch_one(db, hash, key)?;
+            self.scope.watches.push(Watch { db, key: (*key).into(), tid, absent });
+        }
+        Ok(())
+    }
+
+    /// The version of a key; an absent one gets a pinned tombstone.
+    fn watch_one(&mut self, db: u16, hash: u64, key: &[u8]) -> Result<(Tid, bool), Halt> {
+        loop {
+            match self.spot(db, hash, key)? {
+                Some(spot) if spot.record.is_live(self.now_ms) => {
+                    return Ok((spot.record.tid(), false));
+                }
+                Some(spot) if !spot.record.is_tombstone() => {
+                    self.expire(db, hash, spot.pointer);
+                }
+                Some(spot) if spot.record.pin() => return Ok((spot.record.tid(), true)),
+                Some(spot) => {
+                    // Being cleared: replace it by one that can be pinned.
+                    let tombstone = NewRecord::new(key, Value::Tombstone, None);
+                    self.publish(db, hash, key, Some(spot), tombstone);
+                }
+                None => {
+                    let tombstone = NewRecord::new(key, Value::Tombstone, None);
+                    self.insert_placeholder(db, hash, key, tombstone);
+                }
+            }
+        }
+    }
+
+    /// Inserts a tombstone that stands for "absent"; no effect, so nothing for the journal.
+    fn insert_placeholder(&mut self, db: u16, hash: u64, key: &[u8], tombstone: NewRecord) {
+        let tid = self.next_tid(Tid::ZERO);
+        tombstone.set_tid(tid);
+        let word = Word::record(tag_of(hash), tombstone.as_ptr().expose_provenance());
+        // SAFETY: kept by the guard once others can retire it.
+        let fresh: &'s Record = unsafe { Record::from_raw(tombstone.as_ptr()) };
+        if self.insert(db, hash, key, word, tombstone) {
+            self.settle(db, hash, None, fresh);
+        }
+    }
+
+    /// UNWATCH: forgets the watched keys. Called when a connection ends, too.
+    pub fn unwatch(&mut self) {
+        for watch in std::mem::take(&mut self.scope.watches) {
+            if !watch.absent {
+                continue;
+            }
+            let hash = self.hash(&watch.key);
+            let pointer = self.lookup(watch.db, hash, &watch.key);
+            if pointer.is_null() {
+                continue;
+            }
+            // SAFETY: found under this turn's guard.
+            let record: &'s Record = unsafe { Record::from_raw(pointer) };
+            if record.is_tombstone() && record.tid() == watch.tid {
+                record.unpin();
+                let epoch = record.tid().epoch();
+                self.state.fallow.push_back(crate::shared::Fallow { epoch, db: watch.db, hash });
+            }
+        }
+    }
+
+    /// Whether every watched key is as it was. The keys are owned, or the store is.
+    fn watches_hold(&mut self) -> bool {
+        let watches = std::mem::take(&mut self.scope.watches);
+        let hold = watches.iter().all(|watch| {
+            let hash = self.hash(&watch.key);
+            let owned = match &self.mode {
+                Mode::Transaction(transaction) => transaction.current(watch.db, hash, &watch.key),
+                _ => None,
+            };
+            let pointer = owned.unwrap_or_else(|| self.lookup(watch.db, hash, &watch.key));
+            if pointer.is_null() {
+                return false;
+            }
+            // SAFETY: found under this turn's guard.
+            let record: &'s Record = unsafe { Record::from_raw(pointer) };
+            record.tid() == watch.tid && record.is_live(self.now_ms) != watch.absent
+        });
+        self.scope.watches = watches;
+        hold
+    }
+
+    /// EXEC: takes every key of the queue and every watched key, checks the watches, runs the
+    /// queue, commits at one instant. Writes the array of replies, or a null array when a
+    /// watched key changed. Forgets the watches.
+    ///
+    /// # Errors
+    /// [`Halt::Busy`]: everything is as before; run it again later. [`Halt::Error`]: no memory
+    /// for a queue with writes in it.
+    pub fn exec(&mut self, host: &mut dyn Host, queue: &[Queued]) -> Result<(), Halt> {
+        if queue.iter().any(|queued| queued.spec.flags.contains(Flags::DENY_OOM)) {
+            self.make_room()?;
+        }
+        let whole =
+            |queued: &Queued| queued.spec.flags.intersects(Flags::EXCLUSIVE.or(Flags::WHOLE));
+        if queue.iter().any(whole) {
+            self.alone(|context| {
+                context.run_queue(host, queue);
+                Ok(())
+            })?;
+            self.unwatch();
+            return Ok(());
+        }
+        let mut keys: Vec<KeyRef<'_>> = Vec::new();
+        let args: Vec<Vec<&[u8]>> = queue.iter().map(borrowed).collect();
+        let mut db = self.scope.db;
+        for (queued, args) in queue.iter().zip(&args) {
+            db = selected(queued.spec, args).filter(|&db| db < self.databases()).unwrap_or(db);
+            collect_keys(db, queued.spec, args, &mut keys);
+        }
+        let watched = std::mem::take(&mut self.scope.watches);
+        keys.extend(watched.iter().map(|watch| (watch.db, &*watch.key)));
+        let taken = if keys.is_empty() { Ok(()) } else { self.take(&keys) };
+        drop(keys);
+        self.scope.watches = watched;
+        taken?;
+        self.run_queue(host, queue);
+        self.finish();
+        self.unwatch();
+        Ok(())
+    }
+
+    /// Checks the watches and runs the queue in the mode that was prepared.
+    fn run_queue(&mut self, host: &mut dyn Host, queue: &[Queued]) {
+        if !self.watches_hold() {
+            self.sink.null_array();
+            return;
+        }
+        self.sink.array(queue.len());
+        for queued in queue {
+            match self.call(host, queued.spec, &borrowed(queued)) {
+                Ok(()) => {}
+                Err(Halt::Error(error)) => self.sink.error(&error),
+                Err(Halt::Busy) => unreachable!("every key is owned, or the store is"),
+            }
+        }
+    }
+
+    // --- The whole store -----------------------------------------------------------------
+
+    /// Empties one database, or all. The row has [`Flags::EXCLUSIVE`], so the store is ours.
+    ///
+    /// Unless `sync`, records are freed on a thread of their own. Cost: O(1), or O(keys) when
+    /// `sync`.
+    pub fn flush(&mut self, db: Option<u16>, sync: bool) {
+        debug_assert!(matches!(self.mode, Mode::Alone), "FLUSH rows are EXCLUSIVE");
+        let all = 0..self.databases();
+        for db in all.filter(|&each| db.is_none_or(|db| db == each)) {
+            if let Some(journal) = &mut self.state.journal {
+                journal.stage(db, Effect::Flush);
+            }
+            let fresh = Box::into_raw(Box::<Map>::default());
+            let old = self.shared.databases[usize::from(db)].swap(fresh);
+            self.close_books(db);
+            if sync {
+                // SAFETY: no other turn runs, and this one does not look at the old map again:
+                // a FLUSH inside EXEC is the queue's own affair, and keeps no record.
+                free_map(*unsafe { Box::from_raw(old) });
+            } else {
+                // SAFETY: unlinked under the barrier, boxed when it was made.
+                unsafe { self.guard.retire(old, usize::MAX >> 1) };
+            }
+        }
+        let tid = self.next_tid(Tid::ZERO);
+        self.close_journal(Some(tid));
+    }
+
+    /// Takes a flushed database's sums off this session's books.
+    fn close_books(&self, db: u16) {
+        let sums = self.sums(usize::from(db));
+        for (own, sum) in self.own.books[usize::from(db)].counters().into_iter().zip(sums) {
+            own.subtract(sum);
+        }
+    }
+
+    /// The sums of one database's books over all sessions.
+    fn sums(&self, db: usize) -> [u64; 5] {
+        let mut sums = [0_u64; 5];
+        for session in self.shared.sessions() {
+            for (sum, counter) in sums.iter_mut().zip(session.books[db].counters()) {
+                *sum = sum.wrapping_add(counter.get());
+            }
+        }
+        sums
+    }
+
+    /// Swaps two databases. The row has [`Flags::EXCLUSIVE`], so the store is ours.
+    pub fn swap_databases(&mut self, a: u16, b: u16) {
+        debug_assert!(matches!(self.mode, Mode::Alone), "SWAPDB's row is EXCLUSIVE");
+        if a == b {
+            return;
+        }
+        let databases = &self.shared.databases;
+        let first = databases[usize::from(a)].swap(null_mut());
+        let second = databases[usize::from(b)].swap(first);
+        databases[usize::from(a)].swap(second);
+        let sums = [self.sums(usize::from(a)), self.sums(usize::from(b))];
+        for (db, [mine, theirs]) in [(a, [sums[0], sums[1]]), (b, [sums[1], sums[0]])] {
+            let counters = self.own.books[usize::from(db)].counters();
+            for ((own, mine), theirs) in counters.into_iter().zip(mine).zip(theirs) {
+                own.add(theirs.wrapping_sub(mine));
+            }
+        }
+        self.shared.swaps.add(1);
+        if let Some(journal) = &mut self.state.journal {
+            journal.stage(a, Effect::Swap(b));
+        }
+        let tid = self.next_tid(Tid::ZERO);
+        self.close_journal(Some(tid));
+    }
+}
+
+/// A queued command's arguments, as handlers take them.
+fn borrowed(queued: &Queued) -> Vec<&[u8]> {
+    queued.args.iter().map(Vec::as_slice).collect()
+}
+
+/// The database that a SELECT inside a queue changes to.
+fn selected(spec: &CommandSpec, args: &[&[u8]]) -> Option<u16> {
+    if spec.name != "select" {
+        return None;
+    }
+    std::str::from_utf8(args.get(1)?).ok()?.parse().ok()
+}
