@@ -1,1 +1,3 @@
 //! The Zumic server: sockets, reactors, settings.
+
+pub mod cli;
