@@ -1,0 +1,359 @@
+//! The server's side of the wire: requests out of a buffer, without copying them.
+//!
+//! Why it exists: this is the first thing every byte a client sends goes through, so it is the
+//! hot path and the attack surface at once. The parser walks the caller's buffer and remembers
+//! where the arguments are; a request that is cut anywhere goes on where it stopped, and no byte
+//! is looked at twice. Not for replies: see [`crate::decode`].
+//!
+//! Invariants
+//! - Q1: all offsets count from the first byte of the current request. The caller may move or
+//!   drop what lies before that byte between calls, and must keep what lies behind it.
+//! - Q2: nothing is allocated by a declared length, only by bytes that are there.
+
+use zumic_error::ProtocolError;
+
+use crate::inline::{Words, split_into};
+use crate::limits::Limits;
+use crate::number::parse_integer;
+
+/// Argument slots that are reserved by a declared count, at most (Q2).
+const RESERVED_ARGS_MAX: usize = 1_024;
+
+/// What the parser made of the buffer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// More bytes are needed: at least this many before the next call can do anything. A large
+    /// number is the rest of a large argument.
+    NeedMore(usize),
+    /// A request takes the first so many bytes. No arguments: an empty line or array, to be
+    /// skipped without an answer.
+    Request(usize),
+}
+
+/// An incremental parser of one connection's requests.
+///
+/// # Examples
+/// ```
+/// use protocol::{Limits, RequestParser, Step};
+///
+/// let mut parser = RequestParser::new(Limits::default());
+/// let wire = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\nPING\r\n";
+/// assert!(matches!(parser.next(&wire[..9]), Ok(Step::NeedMore(_))));
+/// assert_eq!(parser.next(wire), Ok(Step::Request(20)));
+/// assert_eq!(parser.args(wire).collect::<Vec<_>>(), [&b"GET"[..], b"k"]);
+/// assert_eq!(parser.next(&wire[20..]), Ok(Step::Request(6)));
+/// assert_eq!(parser.args(&wire[20..]).collect::<Vec<_>>(), [b"PING"]);
+/// ```
+#[derive(Debug)]
+pub struct RequestParser {
+    limits: Limits,
+    authenticated: bool,
+    /// Bytes of the current request that were understood.
+    at: usize,
+    /// Bytes behind `at` without a line end, in an unfinished line.
+    searched: usize,
+    /// Arguments still to come; meaningful once the count is known.
+    missing: usize,
+    /// Length of the argument being read.
+    bulk: Option<usize>,
+    state: State,
+    ranges: Vec<(usize, usize)>,
+    words: Words,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    /// Nothing of the request was seen.
+    Start,
+    /// Inside an array of bulk strings.
+    Array,
+    /// Done: an array.
+    DoneArray,
+    /// Done: an inline request, whose arguments are in `words`.
+    DoneInline,
+}
+
+/// A line of a request, and the bytes it takes with its end.
+type Line<'b> = Option<(&'b [u8], usize)>;
+
+impl RequestParser {
+    /// A parser at the start of a connection; authenticated until told otherwise.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            authenticated: true,
+            at: 0,
+            searched: 0,
+            missing: 0,
+            bulk: None,
+            state: State::Start,
+            ranges: Vec::new(),
+            words: Words::default(),
+        }
+    }
+
+    /// Whether the limits that hold before authentication apply.
+    pub fn set_authenticated(&mut self, authenticated: bool) {
+        self.authenticated = authenticated;
+    }
+
+    /// Changes the limits from the next line on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Whether a request was begun that is not complete.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.state == State::Array || self.searched > 0
+    }
+
+    /// Goes on with the request at the start of `buffer` (Q1).
+    ///
+    /// Cost: O(new bytes); arguments are stepped over, not read.
+    ///
+    /// # Errors
+    /// [`ProtocolError`]: answer it, then close; the parser is of no further use.
+    #[inline]
+    pub fn next(&mut self, buffer: &[u8]) -> Result<Step, ProtocolError> {
+        if matches!(self.state, State::DoneArray | State::DoneInline) {
+            self.restart();
+        }
+        if self.state == State::Start {
+            match buffer.first() {
+                None => return Ok(Step::NeedMore(1)),
+                Some(b'*') => {
+                    if let Some(step) = self.count(buffer)? {
+                        return Ok(step);
+                    }
+                }
+                Some(_) => return self.inline(buffer),
+            }
+        }
+        self.bulks(buffer)
+    }
+
+    /// The arguments of the request that was just found, its name first. `buffer` is the one
+    /// that was passed to [`RequestParser::next`].
+    #[inline]
+    pub fn args<'b>(&'b self, buffer: &'b [u8]) -> impl ExactSizeIterator<Item = &'b [u8]> {
+        let (bytes, ranges) = match self.state {
+            State::DoneInline => (&*self.words.bytes, &self.words.ranges),
+            _ => (buffer, &self.ranges),
+        };
+        ranges.iter().map(move |&(start, len)| &bytes[start..start + len])
+    }
+
+    fn restart(&mut self) {
+        self.at = 0;
+        self.searched = 0;
+        self.bulk = None;
+        self.state = State::Start;
+        self.ranges.clear();
+    }
+
+    /// Reads the `*count` line. A step only if the request ends or waits there.
+    #[inline]
+    fn count(&mut self, buffer: &[u8]) -> Result<Option<Step>, ProtocolError> {
+        let line = self.line(buffer, ProtocolError::TooBigMultibulkCount)?;
+        let Some((line, taken)) = line else { return Ok(Some(Step::NeedMore(1))) };
+        let invalid = ProtocolError::InvalidMultibulkLength;
+        let count = parse_integer(&line[1..]).ok_or(invalid)?;
+        self.at += taken;
+        let Ok(count @ 1..) = usize::try_from(count) else {
+            self.state = State::DoneArray;
+            return Ok(Some(Step::Request(self.at)));
+        };
+        if count > self.limits.args_max {
+            return Err(invalid);
+        }
+        if !self.authenticated && count > self.limits.unauthenticated_args_max {
+            return Err(ProtocolError::UnauthenticatedMultibulk);
+        }
+        self.missing = count;
+        self.state = State::Array;
+        self.ranges.reserve(count.min(RESERVED_ARGS_MAX));
+        Ok(None)
+    }
+
+    /// Reads arguments until none is missing.
+    #[inline]
+    fn bulks(&mut self, buffer: &[u8]) -> Result<Step, ProtocolError> {
+        while self.missing > 0 {
+            let len = match self.bulk {
+                Some(len) => len,
+                None => match self.bulk_length(buffer)? {
+                    Some(len) => len,
+                    None => return Ok(Step::NeedMore(1)),
+                },
+            };
+            let end = self.at + len + 2;
+            if buffer.len() < end {
+                self.bulk = Some(len);
+                return Ok(Step::NeedMore(end - buffer.len()));
+            }
+            self.ranges.push((self.at, len));
+            self.at = end;
+            self.bulk = None;
+            self.missing -= 1;
+        }
+        self.state = State::DoneArray;
+        Ok(Step::Request(self.at))
+    }
+
+    /// Reads a `$length` line.
+    #[inline]
+    fn bulk_length(&mut self, buffer: &[u8]) -> Result<Option<usize>, ProtocolError> {
+        // The usual line, without a search: one or two digits.
+        let (len, taken) = match &buffer[self.at..] {
+            [b'$', a @ b'0'..=b'9', b'\r', b'\n', ..] => (usize::from(a - b'0'), 4),
+            [b'$', a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', b'\n', ..] => {
+                (usize::from(a - b'0') * 10 + usize::from(b - b'0'), 5)
+            }
+            _ => match self.bulk_length_slow(buffer)? {
+                Some(found) => found,
+                None => return Ok(None),
+            },
+        };
+        if len > self.limits.bulk_bytes_max {
+            return Err(ProtocolError::InvalidBulkLength);
+        }
+        if !self.authenticated && len > self.limits.unauthenticated_bulk_bytes_max {
+            return Err(ProtocolError::UnauthenticatedBulk);
+        }
+        self.at += taken;
+        self.searched = 0;
+        Ok(Some(len))
+    }
+
+    fn bulk_length_slow(&mut self, buffer: &[u8]) -> Result<Option<(usize, usize)>, ProtocolError> {
+        let line = self.line(buffer, ProtocolError::TooBigBulkCount)?;
+        let Some((line, taken)) = line else { return Ok(None) };
+        let digits = match line {
+            [b'$', digits @ ..] => digits,
+            [other, ..] => return Err(ProtocolError::ExpectedDollar(*other)),
+            [] => return Err(ProtocolError::ExpectedDollar(b'\r')),
+        };
+        let invalid = ProtocolError::InvalidBulkLength;
+        let len = parse_integer(digits).ok_or(invalid)?;
+        let len = usize::try_from(len).map_err(|_| invalid)?;
+        Ok(Some((len, taken)))
+    }
+
+    /// The line at `at`, up to its `\r\n` (Redis looks at the `\r` only).
+    #[inline]
+    fn line<'b>(
+        &mut self,
+        buffer: &'b [u8],
+        too_long: ProtocolError,
+    ) -> Result<Line<'b>, ProtocolError> {
+        let rest = &buffer[self.at..];
+        match memchr::memchr(b'\r', &rest[self.searched..]) {
+            Some(position) if self.searched + position + 1 < rest.len() => {
+                let end = self.searched + position;
+                self.searched = 0;
+                Ok(Some((&rest[..end], end + 2)))
+            }
+            Some(position) => {
+                self.searched += position;
+                Ok(None)
+            }
+            None if rest.len() > self.limits.inline_bytes_max => Err(too_long),
+            None => {
+                self.searched = rest.len();
+                Ok(None)
+            }
+        }
+    }
+
+    fn inline(&mut self, buffer: &[u8]) -> Result<Step, ProtocolError> {
+        let Some(position) = memchr::memchr(b'\n', &buffer[self.searched..]) else {
+            if buffer.len() > self.limits.inline_bytes_max {
+                return Err(ProtocolError::TooBigInline);
+            }
+            self.searched = buffer.len();
+            return Ok(Step::NeedMore(1));
+        };
+        let end = self.searched + position;
+        let line = &buffer[..end];
+        split_into(line.strip_suffix(b"\r").unwrap_or(line), &mut self.words)?;
+        self.state = State::DoneInline;
+        self.at = end + 1;
+        self.searched = 0;
+        Ok(Step::Request(self.at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parser() -> RequestParser {
+        RequestParser::new(Limits {
+            inline_bytes_max: 32,
+            args_max: 4,
+            bulk_bytes_max: 100,
+            unauthenticated_args_max: 2,
+            unauthenticated_bulk_bytes_max: 10,
+        })
+    }
+
+    fn parse(wire: &[u8]) -> Result<(Vec<Vec<u8>>, usize), ProtocolError> {
+        let mut parser = parser();
+        match parser.next(wire)? {
+            Step::Request(taken) => Ok((parser.args(wire).map(<[u8]>::to_vec).collect(), taken)),
+            Step::NeedMore(bytes) => panic!("needs {bytes} more"),
+        }
+    }
+
+    #[test]
+    fn every_limit_from_both_sides() {
+        use ProtocolError as E;
+        let cases: [(&[u8], Option<E>); 14] = [
+            (b"*4\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nd\r\n", None),
+            (b"*5\r\n", Some(E::InvalidMultibulkLength)),
+            (b"*x\r\n", Some(E::InvalidMultibulkLength)),
+            (b"*01\r\n", Some(E::InvalidMultibulkLength)),
+            (b"*0\r\n", None),
+            (b"*-10\r\n", None),
+            (b"*1\r\n$101\r\n", Some(E::InvalidBulkLength)),
+            (b"*1\r\n$-1\r\n", Some(E::InvalidBulkLength)),
+            (b"*1\r\n:1\r\n", Some(E::ExpectedDollar(b':'))),
+            (b"*1\r\n$0\r\n\r\n", None),
+            (&[b'a'; 33], Some(E::TooBigInline)),
+            (b"*00000000000000000000000000000000000000", Some(E::TooBigMultibulkCount)),
+            (b"*1\r\n$00000000000000000000000000000000000000", Some(E::TooBigBulkCount)),
+            (b"SET 'a\r\n", Some(E::UnbalancedQuotes)),
+        ];
+        for (wire, want) in cases {
+            assert_eq!(parse(wire).err(), want, "{:?}", String::from_utf8_lossy(wire));
+        }
+    }
+
+    #[test]
+    fn strangers_have_limits_of_their_own() {
+        let mut parser = parser();
+        parser.set_authenticated(false);
+        assert_eq!(parser.next(b"*3\r\n"), Err(ProtocolError::UnauthenticatedMultibulk));
+        let mut parser = self::parser();
+        parser.set_authenticated(false);
+        assert!(parser.next(b"*2\r\n$10\r\n").is_ok());
+        let mut parser = self::parser();
+        parser.set_authenticated(false);
+        assert_eq!(parser.next(b"*2\r\n$11\r\n"), Err(ProtocolError::UnauthenticatedBulk));
+    }
+
+    #[test]
+    fn a_large_argument_says_how_much_is_missing() {
+        let mut parser = parser();
+        assert_eq!(parser.next(b"*1\r\n$50\r\nabc"), Ok(Step::NeedMore(49)));
+    }
+
+    #[test]
+    fn inline_requests_and_empty_lines() {
+        assert_eq!(parse(b"PING \"a b\"\r\n").unwrap().0, [&b"PING"[..], b"a b"]);
+        assert_eq!(parse(b"PING\n").unwrap(), (vec![b"PING".to_vec()], 5));
+        assert_eq!(parse(b"\r\n").unwrap(), (vec![], 2));
+    }
+}
