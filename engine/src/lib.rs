@@ -17,6 +17,7 @@ mod guard;
 mod intent;
 mod journal;
 mod large;
+pub mod mailbox;
 mod maintain;
 pub mod map;
 mod prefetch;

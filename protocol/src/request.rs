@@ -145,7 +145,16 @@ impl RequestParser {
         ranges.iter().map(move |&(start, len)| &bytes[start..start + len])
     }
 
-    fn restart(&mut self) {
+    /// Where the arguments of the request that was just found are in the buffer: start and length
+    /// of each. `None` for an inline request, whose arguments were unquoted elsewhere.
+    #[inline]
+    #[must_use]
+    pub fn ranges(&self) -> Option<&[(usize, usize)]> {
+        (self.state == State::DoneArray).then_some(&*self.ranges)
+    }
+
+    /// Forgets what was read of an unfinished request; the next call starts at its first byte.
+    pub fn restart(&mut self) {
         self.at = 0;
         self.searched = 0;
         self.bulk = None;

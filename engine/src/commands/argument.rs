@@ -238,4 +238,3 @@ pub const fn one_of(name: &'static str, arguments: &'static [Argument]) -> Argum
 pub const fn block(name: &'static str, arguments: &'static [Argument]) -> Argument {
     Argument { arguments, ..Argument::of(ArgumentKind::Block, name) }
 }
-
