@@ -1,3 +1,4 @@
 //! The Zumic server: sockets, reactors, settings.
 
+pub mod bench;
 pub mod cli;
