@@ -12,6 +12,7 @@
 
 pub(crate) mod client;
 pub(crate) mod expect;
+pub(crate) mod linear;
 pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod reply;
