@@ -8,7 +8,7 @@
 //! Invariants
 //! - I1: a server started here is ended when its handle is dropped, by its own process id.
 //! - I2: nothing waits without a limit; every wait says in its panic what it waited for.
-#![allow(dead_code, reason = "each test binary uses its own part of this module")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part of this module")]
 
 pub(crate) mod client;
 pub(crate) mod expect;
