@@ -92,6 +92,7 @@ pub enum CommandError {
     ShutdownNotInProgress,
     SlowlogCountInvalid,
     StringTooLong,
+    SubcommandUsage { container: &'static str, name: Vec<u8> },
     Syntax,
     TimeoutInvalid,
     TimeoutNegative,
@@ -294,6 +295,11 @@ impl fmt::Display for CommandError {
             Self::NotSupported(what) => write!(f, "ERR {what}"),
             Self::Protocol(error) => write!(f, "{error}"),
             Self::SetInfoInvalid(name) => write!(f, "ERR Unrecognized option '{name}'"),
+            Self::SubcommandUsage { container, name } => {
+                f.write_str("ERR unknown subcommand or wrong number of arguments for '")?;
+                write_lossy(f, &name[..name.len().min(QUOTED_BYTES_MAX)])?;
+                write!(f, "'. Try {container} HELP.")
+            }
             Self::UnauthorizedCommand(name) => write!(f, "NOPERM {name}"),
             Self::UnknownCommand { name, args } => {
                 f.write_str("ERR unknown command '")?;
