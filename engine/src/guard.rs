@@ -63,6 +63,10 @@ mod shipped {
         pending_bytes: Cell<usize>,
     }
 
+    /// What the collector calls when no guard can hold `pointer` any more.
+    ///
+    /// # Safety
+    /// As for [`Reclaim::reclaim`].
     unsafe fn reclaim<T: Reclaim>(pointer: *mut T, _: &seize::Collector) {
         // SAFETY: passed on from `Guard::retire`, whose caller guarantees it.
         unsafe { T::reclaim(pointer) }

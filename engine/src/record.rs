@@ -21,7 +21,7 @@
 //!
 //! Ordering edges
 //! - `tombstone-pin`: `Record::pin`, `Record::unpin`, `Record::doom`, one atomic word; no other
-//!   memory hangs on it.
+//!   memory hangs on it. Both ends in one place.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::{self, NonNull};

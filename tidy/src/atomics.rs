@@ -85,7 +85,8 @@ struct Declaration {
 
 impl Edges {
     /// Adds what the file at `path` declares in its header (below a line `Ordering edges`, as
-    /// ``- `name`: ...``) and cites (`ORDER(name)`).
+    /// ``- `name`: ...``) and cites (`ORDER(name)`). An edge whose entry says "unpaired" (weaker
+    /// is enough) or "both ends in one place" (one line of code plays both) is cited once.
     pub fn add(&mut self, path: &str, source: &Source) {
         let mut in_list = false;
         let mut current: Option<String> = None;
@@ -100,12 +101,12 @@ impl Edges {
                 in_list = false;
                 current = None;
             } else if in_list && let Some(name) = declared_name(text) {
-                let is_unpaired = text.contains("unpaired");
+                let is_unpaired = says_unpaired(text);
                 let declaration =
                     Declaration { path: path.to_owned(), line: index + 1, is_unpaired };
                 self.declared.insert(name.clone(), declaration);
                 current = Some(name);
-            } else if text.contains("unpaired")
+            } else if says_unpaired(text)
                 && let Some(declaration) =
                     current.as_ref().and_then(|name| self.declared.get_mut(name))
             {
@@ -147,6 +148,11 @@ impl Edges {
         }
         findings
     }
+}
+
+/// Whether an entry's line says that one citation is enough.
+fn says_unpaired(text: &str) -> bool {
+    text.contains("unpaired") || text.contains("both ends in one place")
 }
 
 /// The name in ``- `name`: ...`` of a header's list.

@@ -22,7 +22,8 @@ pub fn unsafe_without_safety(source: &Source) -> Vec<Finding> {
     for (index, line) in source.lines.iter().enumerate() {
         let Some(what) = unsafe_kind(&line.code) else { continue };
         let argued = source.comment_near(index, SAFETY_LINES_ABOVE_MAX, "SAFETY:");
-        let documented = what == UnsafeKind::Declaration && has_safety_section(source, index);
+        let documented = what == UnsafeKind::Declaration
+            && (has_safety_section(source, index) || in_trait_impl(source, index));
         if !argued && !documented {
             findings.push(Finding::new(index + 1, "`unsafe` without SAFETY close above"));
         }
@@ -68,6 +69,18 @@ fn has_safety_section(source: &Source, index: usize) -> bool {
         .map(|line| line.text.trim_start())
         .take_while(|text| text.starts_with("//") || text.starts_with('#'))
         .any(|text| text.contains("# Safety"))
+}
+
+/// Whether the item at `index` lies in `impl Trait for Type`: the trait says what callers must do.
+fn in_trait_impl(source: &Source, index: usize) -> bool {
+    let indent = |text: &str| text.len() - text.trim_start().len();
+    let own = indent(&source.lines[index].code);
+    let around = source.lines[..index]
+        .iter()
+        .rev()
+        .map(|line| line.code.as_str())
+        .find(|code| !code.trim().is_empty() && indent(code) < own);
+    around.is_some_and(|code| code.contains("impl") && code.contains(" for "))
 }
 
 /// Finds `#[allow(...)]` and `#[expect(...)]` without a reason.
@@ -126,6 +139,8 @@ mod tests {
         assert_eq!(found("pub unsafe fn a() {}"), 1);
         assert_eq!(found("/// # Safety\n/// Do b.\n#[inline]\npub unsafe fn a() {}"), 0);
         assert_eq!(found("/// # Safety\nlet a = unsafe { b() };"), 1);
+        assert_eq!(found("impl A for B {\n    unsafe fn a() {}\n}"), 0);
+        assert_eq!(found("impl B {\n    unsafe fn a() {}\n}"), 1);
         assert_eq!(found("drop: unsafe fn(*mut u8),\n#![forbid(unsafe_code)] // unsafe {"), 0);
     }
 

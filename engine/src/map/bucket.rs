@@ -27,7 +27,7 @@
 //! - `slot-publish`: every CAS that puts a word into a slot -> every load of a slot. Carries the
 //!   record, intent or bucket behind the word. Loads are SeqCst for reclamation (guard.rs, G2).
 //! - `insert-rescan`: tentative CAS, then fence, then loads of the chain, in both inserters: a
-//!   store-load pair (Dekker), so it needs the SeqCst fence.
+//!   store-load pair (Dekker), so it needs the SeqCst fence. Both ends in one place.
 //! - `freeze`: the frozen bit (`fetch_or`) -> the CAS of a writer, which fails.
 
 use crate::sync::{AtomicU64, Ordering, fence};
@@ -85,7 +85,7 @@ pub fn load(slot: &AtomicU64) -> Word {
 /// Replaces a slot's word if it is still `old`.
 #[inline]
 pub fn replace(slot: &AtomicU64, old: Word, new: Word) -> bool {
-    // ORDER(slot-publish): SeqCst on success: releases what `new` points to, and orders the
+    // ORDER(slot-publish, freeze): SeqCst on success: releases what `new` points to, and orders the
     // publication before the load of a deadline minimum (deadline.rs). Relaxed on failure: the
     // loser reads nothing through the word.
     slot.compare_exchange(old.to_bits(), new.to_bits(), Ordering::SeqCst, Ordering::Relaxed).is_ok()
