@@ -152,7 +152,7 @@ impl Edges {
 
 /// Whether an entry's line says that one citation is enough.
 fn says_unpaired(text: &str) -> bool {
-    text.contains("unpaired") || text.contains("both ends in one place")
+    text.contains("unpaired") || text.to_lowercase().contains("both ends in one place")
 }
 
 /// The name in ``- `name`: ...`` of a header's list.
