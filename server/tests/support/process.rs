@@ -49,10 +49,11 @@ impl Server for Zumic {
     }
 
     fn command(&self, port: u16, folder: &Path) -> Command {
-        let mut command = Command::new(zumic_path());
+        let mut command = zumic_command();
         command.current_dir(folder);
         command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
         command.args(["--threads", &self.threads.to_string()]);
+        command.args(["--enable-debug-command", "yes"]);
         command
     }
 
@@ -64,6 +65,18 @@ impl Server for Zumic {
 /// Where cargo put the `zumic` binary.
 pub(crate) fn zumic_path() -> &'static str {
     option_env!("CARGO_BIN_EXE_zumic").expect("the server crate builds the zumic binary")
+}
+
+/// A command that runs `zumic` and inherits no setting: `ZUMIC_STRESS` and its like are for the
+/// tests, and the server rightly refuses a `ZUMIC_` variable that names no setting.
+pub(crate) fn zumic_command() -> Command {
+    let mut command = Command::new(zumic_path());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("ZUMIC_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// The oracle: `redis-server` from the path.
