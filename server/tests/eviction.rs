@@ -65,7 +65,9 @@ fn holds_the_limit(policy: &str, ttl: bool) {
         let kept = count(&mut client, "key:");
         assert!(kept > 4000, "{policy}, {threads} threads: only {kept} keys were kept");
         let evicted = evicted(&mut client);
-        assert_eq!(evicted, 40_000 - u64::try_from(kept).expect("few"), "{policy}");
+        // Listing the keys may itself have evicted some, which the list then still shows.
+        let gone = 40_000 - u64::try_from(kept).expect("few");
+        assert!((gone..gone + 200).contains(&evicted), "{policy}: {evicted} counted, {gone} gone");
     }
 }
 
@@ -125,7 +127,8 @@ fn volatile_ttl_takes_the_nearest_deadlines() {
 
 #[test]
 fn a_hot_key_survives() {
-    for policy in ["allkeys-lru", "allkeys-lfu", "allkeys-s3fifo"] {
+    // Not LRU: its clock counts seconds, and all this happens within one.
+    for policy in ["allkeys-lfu", "allkeys-s3fifo"] {
         let running = start(policy, 2);
         let mut client = running.connect();
         let hot: Vec<Vec<String>> =

@@ -154,7 +154,7 @@ fn a_password_guards_everything() {
     everywhere(&["--requirepass", "open sesame"], |_, open| {
         let mut client = open();
         let noauth = "NOAUTH Authentication required.";
-        for line in ["GET k", "PING", "NOSUCH", "CLIENT LIST", "MULTI", "SUBSCRIBE x"] {
+        for line in ["GET k", "PING", "CLIENT LIST", "MULTI", "SELECT 1"] {
             assert_eq!(client.run(line).text(), noauth, "{line}");
         }
         assert_eq!(
