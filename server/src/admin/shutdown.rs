@@ -19,8 +19,8 @@ pub struct ShutdownRequest {
 ///
 /// # Errors
 /// A syntax error for words that do not go together, an error for SAVE, which
-/// this version cannot do, and [`CommandError::ShutdownNotInProgress`] for ABORT: a shutdown is over before
-/// anybody could abort it.
+/// this version cannot do, and [`CommandError::ShutdownNotInProgress`] for ABORT: a shutdown is
+/// over before anybody could abort it.
 pub fn parse(args: &[&[u8]]) -> Result<ShutdownRequest, CommandError> {
     let mut request = ShutdownRequest::default();
     let (mut save, mut no_save, mut abort) = (false, false, false);

@@ -9,8 +9,9 @@
 //! or cluster redirections.
 //!
 //! Files in reading order: `options` (command line), `template` and `keys` (what is sent),
-//! `skipper` (what comes back), `socket` and `connection` (one client), `pacing` and `alarm` (when to send),
-//! `worker` (one thread), `processor` (CPU time), `run` (the phases), `report` (the answer).
+//! `skipper` (what comes back), `socket` and `connection` (one client), `pacing` and `alarm`
+//! (when to send), `worker` (one thread), `processor` (CPU time), `run` (the phases),
+//! `report` (the answer).
 //!
 //! Invariants
 //! - B1: a closed run of `n` requests sends exactly `n`, if no connection fails.

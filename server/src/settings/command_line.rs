@@ -74,7 +74,8 @@ impl std::error::Error for StartError {}
 /// ```
 /// use server::settings::{Invocation, read};
 /// let arguments = ["--port", "7000", "--maxmemory=64mb"].map(Into::into);
-/// let variables = [("ZUMIC_PORT", "1"), ("ZUMIC_THREADS", "2")].map(|(n, v)| (n.into(), v.into()));
+/// let variables = [("ZUMIC_PORT", "1"), ("ZUMIC_THREADS", "2")];
+/// let variables = variables.map(|(name, value)| (name.into(), value.into()));
 /// let Ok(Invocation::Run(settings)) = read(arguments, variables) else { panic!("valid") };
 /// assert_eq!((settings.port, settings.threads, settings.memory_max), (7000, 2, 64 << 20));
 /// ```
