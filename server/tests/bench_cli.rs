@@ -2,6 +2,8 @@
 //!
 //! Not for: parts that need no server; those have their tests beside the code.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
