@@ -108,6 +108,28 @@ pub fn inline_splits(line: &[u8]) {
     }
 }
 
+/// Everything that must hold for a stream of requests; its first byte says how it is cut.
+pub fn any_request(input: &[u8]) {
+    if let Some((&cut, stream)) = input.split_first() {
+        request_cuts_do_not_matter(stream, usize::from(cut));
+    }
+}
+
+/// Everything that must hold for a stream of replies; its first byte says how it is cut.
+pub fn any_decoder(input: &[u8]) {
+    if let Some((&cut, stream)) = input.split_first() {
+        reply_cuts_do_not_matter(stream, usize::from(cut));
+        encode_then_decode_is_identity(stream);
+    }
+}
+
+/// Everything that must hold for a line, and for arguments made of its words.
+pub fn any_inline(line: &[u8]) {
+    inline_splits(line);
+    let args: Vec<Vec<u8>> = line.split(|&byte| byte == b' ').map(<[u8]>::to_vec).collect();
+    requests_read_back(&args);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
