@@ -134,18 +134,35 @@ impl Decoder {
         Ok((input.len(), None))
     }
 
+    /// Bytes of memory held for the unfinished reply, without what its finished elements hold.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let items: usize = self.stack.iter().map(|open| open.items.capacity()).sum();
+        let open = self.stack.capacity() * size_of::<Open>();
+        self.partial.capacity() + open + items * size_of::<Frame>()
+    }
+
     fn take_line(&mut self, rest: &mut &[u8]) -> Result<Option<Frame>, DecodeError> {
-        let Some(end) = memchr::memchr(b'\n', rest) else {
-            self.partial.extend_from_slice(rest);
-            *rest = &[];
-            if self.partial.len() > LINE_BYTES_MAX {
-                return Err(DecodeError::TooLong);
-            }
+        let end = memchr::memchr(b'\n', rest);
+        let (line, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        if self.partial.len() + line.len() > LINE_BYTES_MAX {
+            return Err(DecodeError::TooLong);
+        }
+        *rest = behind.get(1..).unwrap_or_default();
+        if end.is_none() || !self.partial.is_empty() {
+            self.partial.extend_from_slice(line);
+        }
+        if end.is_none() {
             return Ok(None);
-        };
-        self.partial.extend_from_slice(&rest[..end]);
-        *rest = &rest[end + 1..];
+        }
+        if self.partial.is_empty() {
+            return self.whole_line(line);
+        }
         let line = std::mem::take(&mut self.partial);
+        self.whole_line(&line)
+    }
+
+    fn whole_line(&mut self, line: &[u8]) -> Result<Option<Frame>, DecodeError> {
         let line = line.strip_suffix(b"\r").ok_or(DecodeError::MissingLineEnd)?;
         let (&kind, text) = line.split_first().ok_or(DecodeError::UnknownType(b'\r'))?;
         self.line(kind, text)
@@ -412,6 +429,17 @@ mod tests {
         for (wire, want) in cases {
             assert_eq!(decode(wire), Err(want), "{:?}", String::from_utf8_lossy(wire));
         }
+    }
+
+    #[test]
+    fn lines_are_bounded_on_both_sides_of_the_limit_however_they_are_cut() {
+        let line = |len: usize| [&b"+"[..], &vec![b'a'; len - 2], b"\r\n"].concat();
+        assert!(decode(&line(LINE_BYTES_MAX)).unwrap().is_some());
+        assert_eq!(decode(&line(LINE_BYTES_MAX + 1)), Err(DecodeError::TooLong));
+        let mut decoder = Decoder::default();
+        let long = line(LINE_BYTES_MAX + 1);
+        assert_eq!(decoder.feed(&long[..LINE_BYTES_MAX]), Ok((LINE_BYTES_MAX, None)));
+        assert_eq!(decoder.feed(&long[LINE_BYTES_MAX..]), Err(DecodeError::TooLong));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use zumic_error::ProtocolError;
 
 /// Splits a line into words. `None`: the quotes do not close, or close inside a word.
 ///
-/// Double quotes know `\n \r \t \b \a \xHH` and `\c` for any other `c`; single quotes know `\'`.
+/// A zero byte ends the line, as it does for Redis. Double quotes know `\n \r \t \b \a \xHH` and `\c` for any other `c`; single quotes know `\'`.
 ///
 /// # Examples
 /// ```
@@ -40,7 +40,7 @@ pub(crate) fn split_into(line: &[u8], words: &mut Words) -> Result<(), ProtocolE
         {
             rest = tail;
         }
-        if rest.is_empty() {
+        if matches!(rest, [] | [0, ..]) {
             return Ok(());
         }
         let start = words.bytes.len();
@@ -72,7 +72,7 @@ fn word<'l>(mut rest: &'l [u8], out: &mut Vec<u8>) -> Option<&'l [u8]> {
 /// A closing quote ends its word: a space or the end of the line must follow.
 fn closed(rest: &[u8]) -> Option<&[u8]> {
     match rest {
-        [byte, ..] if !is_space(*byte) => None,
+        [byte, ..] if !is_space(*byte) && *byte != 0 => None,
         _ => Some(rest),
     }
 }
@@ -80,7 +80,7 @@ fn closed(rest: &[u8]) -> Option<&[u8]> {
 fn double_quoted<'l>(mut rest: &'l [u8], out: &mut Vec<u8>) -> Option<&'l [u8]> {
     loop {
         match rest {
-            [] => return None,
+            [] | [0, ..] => return None,
             [b'"', tail @ ..] => return Some(tail),
             [b'\\', b'x', high, low, tail @ ..]
                 if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
@@ -88,7 +88,7 @@ fn double_quoted<'l>(mut rest: &'l [u8], out: &mut Vec<u8>) -> Option<&'l [u8]> 
                 out.push(hex(*high) << 4 | hex(*low));
                 rest = tail;
             }
-            [b'\\', escaped, tail @ ..] => {
+            [b'\\', escaped, tail @ ..] if *escaped != 0 => {
                 out.push(match escaped {
                     b'n' => b'\n',
                     b'r' => b'\r',
@@ -110,7 +110,7 @@ fn double_quoted<'l>(mut rest: &'l [u8], out: &mut Vec<u8>) -> Option<&'l [u8]> 
 fn single_quoted<'l>(mut rest: &'l [u8], out: &mut Vec<u8>) -> Option<&'l [u8]> {
     loop {
         match rest {
-            [] => return None,
+            [] | [0, ..] => return None,
             [b'\\', b'\'', tail @ ..] => {
                 out.push(b'\'');
                 rest = tail;
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn words_split_as_in_redis() {
         type Words<'w> = Option<&'w [&'w [u8]]>;
-        let cases: [(&[u8], Words<'_>); 9] = [
+        let cases: [(&[u8], Words<'_>); 13] = [
             (b"", Some(&[])),
             (b"  a  b ", Some(&[b"a", b"b"])),
             (b"a\"b\"", Some(&[b"ab"])),
@@ -175,6 +175,10 @@ mod tests {
             (b"\"\\xzz\"", Some(&[b"xzz"])),
             (b"\"\"", Some(&[b""])),
             (b"\"open", None),
+            (b"a\0b", Some(&[b"a"])),
+            (b" \0b", Some(&[])),
+            (b"'a'\0b", Some(&[b"a"])),
+            (b"\"a\0\"", None),
         ];
         for (line, want) in cases {
             let got = split(line);

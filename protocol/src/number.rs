@@ -36,8 +36,13 @@ pub fn parse_integer(text: &[u8]) -> Option<i64> {
     Some(value)
 }
 
-/// Writes a double in the shortest form that reads back the same, laid out as Redis does
-/// (`fpconv`): plain digits near zero, `1e+20` far from it; `inf`, `-inf`, `nan`.
+/// Largest whole number that is written in plain digits whatever its zeros, as Redis 7.2 does
+/// (half of `i64::MAX`, which as a double is this power of two).
+const PLAIN_WHOLE_MAX: f64 = (1_u64 << 62) as f64;
+
+/// Writes a double in the shortest form that reads back the same, laid out as Redis 7.2 does:
+/// whole numbers up to 2^62 and numbers near zero in plain digits, others as `1e+20`; `inf`,
+/// `-inf`, `nan`.
 ///
 /// # Examples
 /// ```
@@ -45,6 +50,7 @@ pub fn parse_integer(text: &[u8]) -> Option<i64> {
 /// let text = |number| { let mut out = Vec::new(); write_double(&mut out, number); out };
 /// assert_eq!(text(3.14), b"3.14");
 /// assert_eq!(text(10.0), b"10");
+/// assert_eq!(text(1e17), b"100000000000000000");
 /// assert_eq!(text(1e21), b"1e+21");
 /// assert_eq!(text(f64::NEG_INFINITY), b"-inf");
 /// ```
@@ -62,6 +68,12 @@ pub fn write_double(out: &mut Vec<u8>, number: f64) {
     }
     if number == 0.0 {
         out.push(b'0');
+        return;
+    }
+    if number.abs() <= PLAIN_WHOLE_MAX && number.fract() == 0.0 {
+        #[expect(clippy::cast_possible_truncation, reason = "whole, and at most 2^62")]
+        let whole = number.abs() as i64;
+        out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
         return;
     }
     let mut buffer = ryu::Buffer::new();
@@ -152,7 +164,13 @@ mod tests {
             (-0.0, "-0"),
             (1.5, "1.5"),
             (100.0, "100"),
-            (1e17, "1e+17"),
+            (1e17, "100000000000000000"),
+            (-1e18, "-1000000000000000000"),
+            (4_611_686_018_427_387_904.0, "4611686018427387904"),
+            (4_611_686_018_427_388_928.0, "4611686018427389000"),
+            (5e18, "5e+18"),
+            (1e20, "1e+20"),
+            (1.5e300, "1.5e+300"),
             (123_456_789.123, "123456789.123"),
             (0.000_001, "0.000001"),
             (1e-7, "1e-7"),

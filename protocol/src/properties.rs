@@ -11,6 +11,9 @@ use crate::inline;
 use crate::limits::Limits;
 use crate::request::{RequestParser, Step};
 
+/// What a parser may hold whatever it was sent: its first argument slots, its nesting.
+const MEMORY_BASE: usize = 32 * 1024;
+
 /// The requests in a stream, and how it ended.
 type Requests = (Vec<Vec<Vec<u8>>>, Option<ProtocolError>);
 /// The replies in a stream, and how it ended.
@@ -21,6 +24,8 @@ fn requests(stream: &[u8], mut cut: impl FnMut() -> usize) -> Requests {
     let mut parser = RequestParser::new(Limits::default());
     let (mut buffer, mut found, mut rest) = (Vec::new(), Vec::new(), stream);
     loop {
+        let sent = stream.len() - rest.len();
+        assert!(parser.memory() <= MEMORY_BASE + 32 * sent, "memory for what was not sent");
         match parser.next(&buffer) {
             Err(error) => return (found, Some(error)),
             Ok(Step::Request(taken)) => {
@@ -51,6 +56,8 @@ fn replies(stream: &[u8], mut cut: impl FnMut() -> usize) -> Replies {
             match decoder.feed(piece) {
                 Err(error) => return (found, Some(error)),
                 Ok((taken, frame)) => {
+                    let sent = stream.len() - rest.len();
+                    assert!(decoder.memory() <= MEMORY_BASE + 64 * sent, "memory for nothing");
                     piece = &piece[taken..];
                     found.extend(frame);
                 }
@@ -60,15 +67,16 @@ fn replies(stream: &[u8], mut cut: impl FnMut() -> usize) -> Replies {
     (found, None)
 }
 
-/// The network may cut requests anywhere; what is read must not change. (A limit on unfinished
-/// lines may be noticed earlier or later, so an over-long line only has to fail either way.)
+/// The network may cut requests anywhere; what is read must not change, and no more memory may
+/// be held than the bytes that came account for, whatever they declare.
 pub fn request_cuts_do_not_matter(stream: &[u8], cut: usize) {
     let whole = requests(stream, || usize::MAX);
     assert_eq!(whole, requests(stream, || cut), "cut every {cut} bytes");
     assert_eq!(whole, requests(stream, || 1), "cut at every byte");
 }
 
-/// The network may cut replies anywhere; what is read must not change.
+/// The network may cut replies anywhere; what is read must not change, and no more memory may be
+/// held than the bytes that came account for, whatever they declare.
 pub fn reply_cuts_do_not_matter(stream: &[u8], cut: usize) {
     let whole = replies(stream, || usize::MAX);
     assert_eq!(whole, replies(stream, || cut), "cut every {cut} bytes");
@@ -200,6 +208,23 @@ mod tests {
             });
             assert!(check.is_ok(), "step={step} cut={cut} {shown:?}");
         }
+    }
+
+    #[test]
+    fn declared_lengths_allocate_nothing_and_long_lines_fail_however_they_are_cut() {
+        for declared in ["*1048576\r\n", "*1\r\n$536870912\r\n", "*2147483648\r\n"] {
+            request_cuts_do_not_matter(declared.as_bytes(), 3);
+        }
+        for declared in ["*1073741824\r\n", "$1073741824\r\n", "%1073741824\r\n", "=99999\r\n"] {
+            reply_cuts_do_not_matter(declared.as_bytes(), 3);
+        }
+        for len in [65_536, 65_537] {
+            let line = [vec![b'a'; len], b"\nPING\n".to_vec()].concat();
+            request_cuts_do_not_matter(&line, 4_000);
+            let count = [&b"*"[..], &vec![b'1'; len - 1], b"\r\n"].concat();
+            request_cuts_do_not_matter(&count, 4_000);
+        }
+        reply_cuts_do_not_matter(&b"*1\r\n".repeat(100_000), 4_000);
     }
 
     #[test]

@@ -155,11 +155,22 @@ impl RequestParser {
 
     /// Forgets what was read of an unfinished request; the next call starts at its first byte.
     pub fn restart(&mut self) {
+        if self.ranges.capacity() > RESERVED_ARGS_MAX {
+            // One huge request must not hold its memory for the life of the connection.
+            self.ranges = Vec::new();
+        }
         self.at = 0;
         self.searched = 0;
         self.bulk = None;
         self.state = State::Start;
         self.ranges.clear();
+    }
+
+    /// Bytes of memory the parser holds beside itself.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let ranges = self.ranges.capacity() + self.words.ranges.capacity();
+        ranges * size_of::<(usize, usize)>() + self.words.bytes.capacity()
     }
 
     /// Reads the `*count` line. A step only if the request ends or waits there.
@@ -259,14 +270,14 @@ impl RequestParser {
     ) -> Result<Line<'b>, ProtocolError> {
         let rest = &buffer[self.at..];
         match memchr::memchr(b'\r', &rest[self.searched..]) {
-            Some(position) if self.searched + position + 1 < rest.len() => {
-                let end = self.searched + position;
-                self.searched = 0;
-                Ok(Some((&rest[..end], end + 2)))
-            }
             Some(position) => {
-                self.searched += position;
-                Ok(None)
+                let end = self.searched + position;
+                if end > self.limits.inline_bytes_max {
+                    return Err(too_long);
+                }
+                let whole = end + 1 < rest.len();
+                self.searched = if whole { 0 } else { end };
+                Ok(whole.then(|| (&rest[..end], end + 2)))
             }
             None if rest.len() > self.limits.inline_bytes_max => Err(too_long),
             None => {
@@ -285,6 +296,9 @@ impl RequestParser {
             return Ok(Step::NeedMore(1));
         };
         let end = self.searched + position;
+        if end > self.limits.inline_bytes_max {
+            return Err(ProtocolError::TooBigInline);
+        }
         let line = &buffer[..end];
         split_into(line.strip_suffix(b"\r").unwrap_or(line), &mut self.words)?;
         self.state = State::DoneInline;
@@ -319,7 +333,7 @@ mod tests {
     #[test]
     fn every_limit_from_both_sides() {
         use ProtocolError as E;
-        let cases: [(&[u8], Option<E>); 14] = [
+        let cases: [(&[u8], Option<E>); 20] = [
             (b"*4\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nd\r\n", None),
             (b"*5\r\n", Some(E::InvalidMultibulkLength)),
             (b"*x\r\n", Some(E::InvalidMultibulkLength)),
@@ -330,13 +344,20 @@ mod tests {
             (b"*1\r\n$-1\r\n", Some(E::InvalidBulkLength)),
             (b"*1\r\n:1\r\n", Some(E::ExpectedDollar(b':'))),
             (b"*1\r\n$0\r\n\r\n", None),
+            (b"PING aaaaaaaaaaaaaaaaaaaaaaaaaa\r\n", None),
+            (b"PING aaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n", Some(E::TooBigInline)),
             (&[b'a'; 33], Some(E::TooBigInline)),
+            (b"*00000000000000000000000000000000\r\n", Some(E::TooBigMultibulkCount)),
+            (b"*0000000000000000000000000000000\r\n", Some(E::InvalidMultibulkLength)),
+            (b"*1\r\n\r\n", Some(E::ExpectedDollar(b'\r'))),
+            (b"*1\r\n$100\r\n0000000000", None),
             (b"*00000000000000000000000000000000000000", Some(E::TooBigMultibulkCount)),
             (b"*1\r\n$00000000000000000000000000000000000000", Some(E::TooBigBulkCount)),
             (b"SET 'a\r\n", Some(E::UnbalancedQuotes)),
         ];
         for (wire, want) in cases {
-            assert_eq!(parse(wire).err(), want, "{:?}", String::from_utf8_lossy(wire));
+            let got = parser().next(wire).err();
+            assert_eq!(got, want, "{:?}", String::from_utf8_lossy(wire));
         }
     }
 
@@ -357,6 +378,17 @@ mod tests {
     fn a_large_argument_says_how_much_is_missing() {
         let mut parser = parser();
         assert_eq!(parser.next(b"*1\r\n$50\r\nabc"), Ok(Step::NeedMore(49)));
+    }
+
+    #[test]
+    fn a_huge_request_leaves_no_memory_behind() {
+        let mut parser = RequestParser::new(Limits::default());
+        let wire = [b"*100000\r\n".to_vec(), b"$1\r\na\r\n".repeat(100_000)].concat();
+        assert_eq!(parser.next(&wire), Ok(Step::Request(wire.len())));
+        assert_eq!(parser.args(&wire).len(), 100_000);
+        assert!(parser.memory() > 1_000_000);
+        assert_eq!(parser.next(b""), Ok(Step::NeedMore(1)));
+        assert_eq!(parser.memory(), 0);
     }
 
     #[test]

@@ -113,9 +113,7 @@ mod tests {
     fn naive(pattern: &[u8], text: &[u8]) -> bool {
         match (pattern, text) {
             ([], _) => text.is_empty(),
-            ([b'*', rest @ ..], _) => {
-                (0..=text.len()).any(|skipped| naive(rest, &text[skipped..]))
-            }
+            ([b'*', rest @ ..], _) => (0..=text.len()).any(|skipped| naive(rest, &text[skipped..])),
             (_, []) => false,
             (_, [first, rest @ ..]) => {
                 let (matched, used) = one(pattern, *first, |byte| byte);
