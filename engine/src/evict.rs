@@ -357,7 +357,7 @@ impl<'s> Context<'s> {
 }
 
 fn lru_clock(now_ms: u64) -> u32 {
-    u32::try_from(now_ms / 1_000 & LRU_CLOCK_MASK).expect("24 bits")
+    u32::try_from((now_ms / 1_000) & LRU_CLOCK_MASK).expect("24 bits")
 }
 
 fn lru_idle_seconds(now_ms: u64, record: &Record) -> u64 {
@@ -365,7 +365,7 @@ fn lru_idle_seconds(now_ms: u64, record: &Record) -> u64 {
 }
 
 fn lfu_minutes(now_ms: u64) -> u32 {
-    u32::try_from(now_ms / 60_000 & 0xffff).expect("16 bits")
+    u32::try_from((now_ms / 60_000) & 0xffff).expect("16 bits")
 }
 
 #[cfg(test)]

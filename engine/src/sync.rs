@@ -10,6 +10,7 @@ pub use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Atomic
 pub use std::sync::atomic::fence;
 
 #[cfg(not(loom))]
+#[expect(clippy::disallowed_types, reason = "this is the door")]
 mod aliases {
     /// See [`std::sync::atomic::AtomicBool`].
     pub type AtomicBool = std::sync::atomic::AtomicBool;
@@ -32,6 +33,7 @@ pub use std::sync::atomic::Ordering;
 #[derive(Debug, Default)]
 pub struct Counter(CounterCell);
 
+#[expect(clippy::disallowed_types, reason = "this is the door; loom need not see statistics")]
 type CounterCell = std::sync::atomic::AtomicU64;
 
 impl Counter {

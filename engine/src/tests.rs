@@ -3,10 +3,10 @@
 //! Small enough for every run; `server/tests` repeats the promises over sockets.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::context::{Context, Halt};
+use crate::sync::{AtomicBool, Ordering};
 use crate::value::{Change, NewText, Put};
 use crate::{Engine, Session, Text};
 

@@ -164,8 +164,8 @@ impl Segment {
     /// Position of the bucket for `hash`: the 32 bits behind the prefix, scaled.
     #[inline]
     pub(super) fn bucket_index(&self, hash: u64) -> usize {
-        let behind = hash << self.depth >> 32;
-        usize::try_from(behind * u64::from(self.bucket_count) >> 32).expect("below the count")
+        let behind = (hash << self.depth) >> 32;
+        usize::try_from((behind * u64::from(self.bucket_count)) >> 32).expect("below the count")
     }
 
     /// The chain for `hash`.

@@ -138,18 +138,14 @@ impl Word {
     #[inline]
     #[must_use]
     pub const fn tag(self) -> u16 {
-        #[expect(clippy::cast_possible_truncation, reason = "the shift leaves 16 bits")]
-        let tag = (self.0 >> TAG_SHIFT) as u16;
-        tag
+        (self.0 >> TAG_SHIFT) as u16
     }
 
     /// The address of what the word points to.
     #[inline]
     #[must_use]
     pub const fn address(self) -> usize {
-        #[expect(clippy::cast_possible_truncation, reason = "made from a usize")]
-        let address = (self.0 & POINTER_MASK) as usize;
-        address
+        (self.0 & POINTER_MASK) as usize
     }
 }
 
