@@ -82,8 +82,9 @@ impl<'o> Encoder<'o> {
     /// An error, with the text of its variant.
     #[cold]
     pub fn error(&mut self, error: &CommandError) {
-        let text = error.to_string().replace(['\r', '\n'], " ");
-        self.line(b'-', text.as_bytes());
+        self.out.push(b'-');
+        error.write_wire(self.out);
+        self.out.extend_from_slice(b"\r\n");
     }
 
     /// An integer.
@@ -260,6 +261,14 @@ mod tests {
             assert_eq!(encoded(Version::Two, write), two);
             assert_eq!(encoded(Version::Three, write), three);
         }
+    }
+
+    #[test]
+    fn errors_are_one_line_whatever_they_quote() {
+        let error = CommandError::unknown_command(&[b"a\r\nb", b"\xff"]);
+        let mut out = Vec::new();
+        Encoder::new(&mut out, Version::Two).error(&error);
+        assert_eq!(out, b"-ERR unknown command 'a  b', with args beginning with: '\xff' \r\n");
     }
 
     #[test]

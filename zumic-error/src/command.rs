@@ -114,6 +114,7 @@ impl CommandError {
             Self::ExecAbort => "EXECABORT",
             Self::NoAuth | Self::NoAuthHello => "NOAUTH",
             Self::NoProto => "NOPROTO",
+            Self::UnauthorizedCommand(_) => "NOPERM",
             Self::OutOfMemory => "OOM",
             Self::WrongPass => "WRONGPASS",
             Self::WrongType => "WRONGTYPE",
@@ -137,6 +138,64 @@ impl CommandError {
             kept.push(part.to_vec());
         }
         Self::UnknownCommand { name, args: kept }
+    }
+
+    /// Appends the line on the wire, without the leading `-` and the line end: the text of
+    /// `Display`, but with the client's own bytes as they came, text or not. Line ends inside
+    /// become spaces, so that no argument can break the frame.
+    ///
+    /// # Examples
+    /// ```
+    /// use zumic_error::CommandError;
+    ///
+    /// let mut line = Vec::new();
+    /// CommandError::unknown_command(&[b"a\r\xff"]).write_wire(&mut line);
+    /// assert_eq!(line, b"ERR unknown command 'a \xff', with args beginning with: ");
+    /// ```
+    pub fn write_wire(&self, out: &mut Vec<u8>) {
+        if let Some(text) = self.fixed() {
+            out.extend_from_slice(text.as_bytes());
+            return;
+        }
+        let start = out.len();
+        match self {
+            Self::UnknownCommand { .. } | Self::UnknownSubcommand { .. } => self.write_quoted(out),
+            Self::Protocol(ProtocolError::ExpectedDollar(got)) if !got.is_ascii() => {
+                let text = ProtocolError::ExpectedDollar(0).to_string();
+                let (before, after) = text.split_once('\0').expect("the byte is quoted");
+                out.extend_from_slice(before.as_bytes());
+                out.push(*got);
+                out.extend_from_slice(after.as_bytes());
+            }
+            other => out.extend_from_slice(other.to_string().as_bytes()),
+        }
+        for byte in &mut out[start..] {
+            if matches!(byte, b'\r' | b'\n') {
+                *byte = b' ';
+            }
+        }
+    }
+
+    /// The texts that quote the client's bytes; nothing for other variants.
+    fn write_quoted(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::UnknownCommand { name, args } => {
+                out.extend_from_slice(b"ERR unknown command '");
+                out.extend_from_slice(name);
+                out.extend_from_slice(b"', with args beginning with: ");
+                for arg in args {
+                    out.push(b'\'');
+                    out.extend_from_slice(arg);
+                    out.extend_from_slice(b"' ");
+                }
+            }
+            Self::UnknownSubcommand { container, name } => {
+                out.extend_from_slice(b"ERR unknown subcommand '");
+                out.extend_from_slice(&name[..name.len().min(QUOTED_BYTES_MAX)]);
+                out.extend_from_slice(format!("'. Try {container} HELP.").as_bytes());
+            }
+            _ => {}
+        }
     }
 
     /// The text of a variant without data; `None` for the others.
@@ -245,13 +304,10 @@ impl CommandError {
     }
 }
 
-/// Writes bytes as Redis quotes them back: control characters become spaces by the reply's
-/// own rule, so that no text can break the line.
+/// Writes bytes as text for people; what a client gets is [`CommandError::write_wire`].
 fn write_lossy(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            f.write_char(if c == '\r' || c == '\n' { ' ' } else { c })?;
-        }
+        f.write_str(chunk.valid())?;
         if !chunk.invalid().is_empty() {
             f.write_char(char::REPLACEMENT_CHARACTER)?;
         }
@@ -301,21 +357,10 @@ impl fmt::Display for CommandError {
                 write!(f, "'. Try {container} HELP.")
             }
             Self::UnauthorizedCommand(name) => write!(f, "NOPERM {name}"),
-            Self::UnknownCommand { name, args } => {
-                f.write_str("ERR unknown command '")?;
-                write_lossy(f, name)?;
-                f.write_str("', with args beginning with: ")?;
-                for arg in args {
-                    f.write_char('\'')?;
-                    write_lossy(f, arg)?;
-                    f.write_str("' ")?;
-                }
-                Ok(())
-            }
-            Self::UnknownSubcommand { container, name } => {
-                f.write_str("ERR unknown subcommand '")?;
-                write_lossy(f, &name[..name.len().min(QUOTED_BYTES_MAX)])?;
-                write!(f, "'. Try {container} HELP.")
+            Self::UnknownCommand { .. } | Self::UnknownSubcommand { .. } => {
+                let mut quoted = Vec::new();
+                self.write_quoted(&mut quoted);
+                write_lossy(f, &quoted)
             }
             Self::WrongArity(name) => {
                 write!(f, "ERR wrong number of arguments for '{name}' command")
@@ -347,6 +392,7 @@ mod tests {
             CommandError::Syntax,
             CommandError::WrongPass,
             CommandError::WrongType,
+            CommandError::UnauthorizedCommand("x".into()),
             CommandError::Denied("DENIED running in protected mode"),
             CommandError::WrongArity("get".into()),
             CommandError::ExpireTimeInvalid("set"),
@@ -362,12 +408,34 @@ mod tests {
     #[test]
     fn an_unknown_command_quotes_its_first_128_bytes() {
         let error = CommandError::unknown_command(&[b"foo", b"a\nb", &[b'x'; 200], b"no room"]);
-        let text = error.to_string();
         let long = "x".repeat(128 - 6);
+        let want = format!("ERR unknown command 'foo', with args beginning with: 'a b' '{long}' ");
+        assert_eq!(wire(&error), want.as_bytes());
+        assert_eq!(error.to_string().replace('\n', " "), want);
+    }
+
+    fn wire(error: &CommandError) -> Vec<u8> {
+        let mut out = Vec::new();
+        error.write_wire(&mut out);
+        out
+    }
+
+    #[test]
+    fn the_bytes_of_a_client_come_back_as_they_were() {
+        let got = wire(&ProtocolError::ExpectedDollar(0xff).into());
+        assert_eq!(got, b"ERR Protocol error: expected '$', got '\xff'");
+        let got = wire(&ProtocolError::ExpectedDollar(b'\r').into());
+        assert_eq!(got, b"ERR Protocol error: expected '$', got ' '");
+        let subcommand = |name: &[u8]| CommandError::UnknownSubcommand {
+            container: "CLIENT",
+            name: name.to_vec(),
+        };
         assert_eq!(
-            text,
-            format!("ERR unknown command 'foo', with args beginning with: 'a b' '{long}' ")
+            wire(&subcommand(b"\xe9\n")),
+            b"ERR unknown subcommand '\xe9 '. Try CLIENT HELP."
         );
+        let long = subcommand(&[b'a'; 200]).to_string();
+        assert_eq!(long.matches('a').count(), 128 + "subcommand".matches('a').count());
     }
 
     #[test]
