@@ -157,11 +157,13 @@ fn a_password_guards_everything() {
         for line in ["GET k", "PING", "CLIENT LIST", "MULTI", "SELECT 1"] {
             assert_eq!(client.run(line).text(), noauth, "{line}");
         }
-        assert_eq!(
-            client.run("HELLO 3").text(),
-            "NOAUTH HELLO must be called with the client already authenticated, otherwise the \
-             HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and \
-             select the RESP protocol version at the same time"
+        // The middle of the text changed between 7.0 and 7.2.
+        let refusal = client.run("HELLO 3").text();
+        let start = "NOAUTH HELLO must be called with the client already authenticated, otherwise";
+        assert!(refusal.starts_with(start), "{refusal}");
+        assert!(
+            refusal.ends_with("select the RESP protocol version at the same time"),
+            "{refusal}"
         );
         let wrong = "WRONGPASS invalid username-password pair or user is disabled.";
         assert_eq!(client.run("AUTH wrong").text(), wrong);

@@ -1,0 +1,228 @@
+//! The libraries and tools that people use, unchanged, against the real server.
+//!
+//! Why it exists: a client's handshake, reconnect logic and reply parsing are stricter than any
+//! script of ours. The programs are in `clients/`. Their libraries are installed under cargo's
+//! target folder, pinned, by pip and npm; where neither a network nor an earlier installation
+//! is there, the test fails and says so, unless `ZUMIC_TESTS_WITHOUT_CLIENTS=1` declares it.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use support::process::{finish, oracle_available};
+use support::{Redis, Running, Server, Zumic};
+
+const INSTALL_MAX: Duration = Duration::from_secs(180);
+const RUN_MAX: Duration = Duration::from_secs(90);
+
+const REDIS_PY: &str = "redis==6.4.0";
+const NODE_PACKAGES: [&str; 2] = ["ioredis@5.8.2", "redis@5.9.0"];
+
+fn wanted() -> bool {
+    if std::env::var_os("ZUMIC_TESTS_WITHOUT_CLIENTS").is_some_and(|value| value == "1") {
+        eprintln!("ZUMIC_TESTS_WITHOUT_CLIENTS=1: no client library is tested");
+        return false;
+    }
+    true
+}
+
+/// Where the libraries are installed: `target/tmp/clients`.
+fn folder() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients");
+    std::fs::create_dir_all(&folder).expect("the target folder is writable");
+    folder
+}
+
+/// Installations of one process are done one after the other. Between processes: each
+/// installs into a folder of its own and renames it into place.
+fn installing() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn must_run(command: Command, limit: Duration, what: &str) -> String {
+    let shown = format!("{command:?}");
+    let ended = finish(command, limit);
+    assert!(
+        ended.code == Some(0),
+        "{what} failed ({shown}, exit code {:?}); set ZUMIC_TESTS_WITHOUT_CLIENTS=1 to run the \
+         suite on a machine that cannot have it\n{}\n{}",
+        ended.code,
+        ended.stdout,
+        ended.stderr
+    );
+    ended.stdout
+}
+
+fn require(program: &str, package: &str) {
+    let mut command = Command::new(program);
+    command.arg("--version");
+    assert!(
+        command.output().is_ok_and(|output| output.status.success()),
+        "{program} is not installed ({package}); set ZUMIC_TESTS_WITHOUT_CLIENTS=1 to do without"
+    );
+}
+
+/// Builds a folder with `build` unless it is there; one with other pinned versions has another
+/// name.
+fn installed(name: &str, build: impl Fn(&Path)) -> PathBuf {
+    let _lock = installing();
+    let ready = folder().join(name);
+    if ready.exists() {
+        return ready;
+    }
+    let mine = folder().join(format!("{name}.{}", std::process::id()));
+    build(&mine);
+    if std::fs::rename(&mine, &ready).is_err() {
+        assert!(ready.exists(), "{} cannot be put into place", ready.display());
+        // Another process was faster; its result is as good.
+        let _ = std::fs::remove_dir_all(&mine);
+    }
+    ready
+}
+
+/// A folder for PYTHONPATH. Not a whole virtual environment: those hold absolute paths and
+/// could not be renamed into place.
+fn python_packages() -> PathBuf {
+    require("python3", "Python with pip");
+    installed(&REDIS_PY.replace("==", "-"), |path| {
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
+        pip.arg(path).arg(REDIS_PY);
+        must_run(pip, INSTALL_MAX, "installing redis-py");
+    })
+}
+
+fn node_packages() -> PathBuf {
+    require("node", "Node.js");
+    require("npm", "npm");
+    installed(&NODE_PACKAGES.join("-").replace('@', "-"), |path| {
+        std::fs::create_dir_all(path).expect("the target folder is writable");
+        let mut npm = Command::new("npm");
+        npm.current_dir(path);
+        npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", "."]);
+        npm.args(NODE_PACKAGES);
+        must_run(npm, INSTALL_MAX, "installing ioredis and node-redis");
+    })
+}
+
+fn program(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
+}
+
+/// Zumic on one and two reactors; and the oracle, which shows that the program itself is right.
+fn servers() -> Vec<&'static dyn Server> {
+    let mut servers: Vec<&dyn Server> = vec![&Zumic { threads: 1 }, &Zumic { threads: 2 }];
+    if oracle_available() {
+        servers.push(&Redis);
+    }
+    servers
+}
+
+#[test]
+fn redis_py() {
+    if !wanted() {
+        return;
+    }
+    let packages = python_packages();
+    for server in servers() {
+        let running = Running::start(server);
+        for protocol in ["2", "3"] {
+            let mut python = Command::new("python3");
+            python.arg(program("redis_py.py")).args([&running.port(), protocol]);
+            python.env("PYTHONPATH", &packages).env("PYTHONDONTWRITEBYTECODE", "1");
+            let said = must_run(python, RUN_MAX, &format!("redis-py on {}", server.name()));
+            assert!(said.contains("ok"), "{said}");
+        }
+    }
+}
+
+fn node(file: &str) {
+    if !wanted() {
+        return;
+    }
+    let packages = node_packages().join("node_modules");
+    for server in servers() {
+        let running = Running::start(server);
+        let mut node = Command::new("node");
+        node.arg(program(file)).arg(running.port()).env("NODE_PATH", &packages);
+        let said = must_run(node, RUN_MAX, &format!("{file} on {}", server.name()));
+        assert!(said.contains("ok"), "{said}");
+    }
+}
+
+#[test]
+fn ioredis() {
+    node("ioredis.cjs");
+}
+
+#[test]
+fn node_redis() {
+    node("node_redis.cjs");
+}
+
+#[test]
+fn redis_benchmark() {
+    if !oracle_available() {
+        return;
+    }
+    for server in servers() {
+        for pipeline in ["1", "16"] {
+            let running = Running::start(server);
+            let mut benchmark = Command::new("redis-benchmark");
+            benchmark.args(["-p", &running.port(), "-q", "-n", "10000", "-P", pipeline]);
+            benchmark.args(["-t", "ping,set,get,incr,mset"]);
+            let ended = finish(benchmark, RUN_MAX);
+            assert_eq!(ended.code, Some(0), "{}: {}", server.name(), ended.stderr);
+            // Progress lines end in CR; the last part of a line is its result.
+            let results: Vec<&str> = ended
+                .stdout
+                .split(['\r', '\n'])
+                .filter(|line| line.contains("requests per second"))
+                .collect();
+            for name in ["PING_INLINE", "PING_MBULK", "SET", "GET", "INCR", "MSET (10 keys)"] {
+                let found = results.iter().any(|line| line.starts_with(&format!("{name}:")));
+                assert!(found, "{}: no result for {name}:\n{}", server.name(), ended.stdout);
+            }
+            assert!(!ended.stderr.contains("rror"), "{}: {}", server.name(), ended.stderr);
+            let counter = running.connect().run("GET counter:__rand_int__").text();
+            assert_eq!(counter, "10000", "{}: every INCR counted", server.name());
+        }
+    }
+}
+
+#[test]
+fn redis_cli() {
+    if !oracle_available() {
+        return;
+    }
+    for server in servers() {
+        let running = Running::start(server);
+        let cases: [(&[&str], &str); 11] = [
+            (&["PING"], "PONG\n"),
+            (&["SET", "k", "hello world"], "OK\n"),
+            (&["GET", "k"], "hello world\n"),
+            (&["--no-raw", "GET", "k"], "\"hello world\"\n"),
+            (&["--no-raw", "GET", "missing"], "(nil)\n"),
+            (&["--no-raw", "INCR", "n"], "(integer) 1\n"),
+            (&["-3", "--no-raw", "CONFIG", "GET", "timeout"], "1# \"timeout\" => \"0\"\n"),
+            (&["--no-raw", "INCR", "k"], "(error) ERR value is not an integer or out of range\n"),
+            (&["--scan", "--pattern", "k*"], "k\n"),
+            (&["-n", "2", "DBSIZE"], "0\n"),
+            (&["--csv", "MGET", "k", "missing"], "\"hello world\",NULL\n"),
+        ];
+        for (arguments, wanted) in cases {
+            let mut cli = Command::new("redis-cli");
+            cli.args(["-p", &running.port()]).args(arguments);
+            let ended = finish(cli, RUN_MAX);
+            assert_eq!(ended.stdout, wanted, "{} {arguments:?} {}", server.name(), ended.stderr);
+        }
+        let mut bigkeys = Command::new("redis-cli");
+        bigkeys.args(["-p", &running.port(), "--bigkeys"]);
+        let ended = finish(bigkeys, RUN_MAX);
+        assert!(ended.stdout.contains("2 strings with"), "{}: {}", server.name(), ended.stdout);
+    }
+}

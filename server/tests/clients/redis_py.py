@@ -1,0 +1,155 @@
+"""redis-py with its default settings, as an application would use it.
+
+usage: redis_py.py PORT PROTOCOL     (run by ../clients.rs; exits with 1 on the first failure)
+"""
+
+import sys
+import threading
+import time
+
+import redis
+
+
+def basics(r):
+    assert r.ping() is True
+    assert r.set("k", "v") is True
+    assert r.get("k") == b"v"
+    assert r.set("k", "w", nx=True) is None
+    assert r.set("k", "w", get=True) == b"v"
+    assert r.get("missing") is None
+    assert r.delete("k", "missing") == 1
+    assert r.exists("k") == 0
+    assert r.append("a", "bc") == 2 and r.strlen("a") == 2
+    assert r.setrange("a", 1, "X") == 2 and r.getrange("a", 0, -1) == b"bX"
+    assert r.getset("a", "1") == b"bX" and r.getdel("a") == b"1"
+    assert r.mset({"x": 1, "y": "two"}) is True
+    assert r.mget("x", "y", "z") == [b"1", b"two", None]
+    assert r.msetnx({"x": 1, "q": 2}) is False
+    assert r.incr("n") == 1 and r.incrby("n", 10) == 11 and r.decrby("n", 1) == 10
+    assert r.incrbyfloat("f", 1.5) == 1.5
+    assert r.type("n") == b"string"
+    binary = bytes(range(256))
+    assert r.set(binary, binary) and r.get(binary) == binary
+    big = "x" * 1_000_000
+    assert r.set("big", big) and r.get("big") == big.encode()
+
+
+def keys(r):
+    assert r.mset({f"key:{i}": i for i in range(2500)})
+    assert r.dbsize() == 2500
+    assert {int(k.split(b":")[1]) for k in r.scan_iter("key:*", count=100)} == set(range(2500))
+    assert len(r.keys("key:1?")) == 10
+    assert r.rename("key:0", "zero") and not r.renamenx("key:1", "key:2")
+    assert r.copy("zero", "nil") and r.get("nil") == b"0"
+    assert r.unlink("zero", "nil") == 2
+    assert r.randomkey().startswith(b"key:")
+    assert r.touch("key:1", "missing") == 1
+    assert r.object("encoding", "key:1") == b"int"
+    assert r.move("key:1", 1) and r.flushdb()
+
+
+def expiry(r):
+    assert r.setex("k", 100, "v") and 98 < r.ttl("k") <= 100
+    assert r.psetex("k", 100_000, "v") and 90_000 < r.pttl("k") <= 100_000
+    assert r.persist("k") and r.ttl("k") == -1 and r.ttl("missing") == -2
+    assert r.expire("k", 100, nx=True) and not r.expire("k", 50, gt=True)
+    assert r.expireat("k", 4102444800) and r.expiretime("k") == 4102444800
+    assert r.getex("k", persist=True) == b"v" and r.ttl("k") == -1
+    assert r.set("k", "v", px=30)
+    deadline = time.monotonic() + 5
+    while r.exists("k"):
+        assert time.monotonic() < deadline
+    assert r.get("k") is None
+
+
+def pipelines(r):
+    with r.pipeline(transaction=False) as p:
+        for i in range(5000):
+            p.set(f"p:{i}", i)
+        p.get("p:4999").incr("p:0")
+        replies = p.execute()
+    assert replies[:5000] == [True] * 5000 and replies[5000:] == [b"4999", 1]
+    with r.pipeline() as p:
+        assert p.set("t", 1).incr("t").get("t").execute() == [True, 2, b"2"]
+    r.set("text", "abc")
+    with r.pipeline() as p:
+        replies = p.incr("text").set("after", 1).execute(raise_on_error=False)
+    assert isinstance(replies[0], redis.ResponseError) and replies[1] is True
+
+
+def watch(r, connect):
+    r.set("balance", 1)
+    with r.pipeline() as p:
+        p.watch("balance")
+        connect().set("balance", 2)
+        p.multi()
+        p.set("balance", 3)
+        try:
+            p.execute()
+        except redis.WatchError:
+            pass
+        else:
+            raise AssertionError("a touched key must abort")
+    assert r.get("balance") == b"2"
+
+    def add():
+        client = connect()
+        for _ in range(50):
+            client.transaction(lambda p: increment(p), "counter")
+
+    def increment(p):
+        value = int(p.get("counter") or 0)
+        p.multi()
+        p.set("counter", value + 1)
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert r.get("counter") == b"200"
+
+
+def administration(r):
+    info = r.info()
+    assert info["redis_version"].startswith("7.") and info["role"] == "master"
+    assert info["connected_clients"] >= 1 and isinstance(info["used_memory"], int)
+    assert r.config_get("maxmemory") == {"maxmemory": "0"}
+    assert r.config_set("slowlog-max-len", 64) and r.config_set("slowlog-max-len", 128)
+    assert r.client_setname("tester") and r.client_getname() in ("tester", b"tester")
+    assert any(client["name"] == "tester" for client in r.client_list())
+    assert isinstance(r.client_id(), int) and r.echo("hi") == b"hi"
+    assert abs(r.time()[0] - time.time()) < 60
+    assert r.slowlog_reset() and isinstance(r.slowlog_get(), list)
+    assert r.memory_usage("balance") > 0
+    assert "get" in r.command() and r.command_count() > 50
+    for wrong in (lambda: r.incr("text"), lambda: r.execute_command("NOSUCH"), lambda: r.select(99)):
+        try:
+            wrong()
+        except redis.ResponseError as error:
+            assert str(error)
+        else:
+            raise AssertionError("an error was expected")
+
+
+def main():
+    port, protocol = int(sys.argv[1]), int(sys.argv[2])
+
+    def connect():
+        return redis.Redis(port=port, protocol=protocol)
+
+    r = connect()
+    r.flushall()
+    basics(r)
+    r.flushall()
+    keys(r)
+    expiry(r)
+    pipelines(r)
+    watch(r, connect)
+    administration(r)
+    decoded = redis.Redis(port=port, protocol=protocol, decode_responses=True)
+    assert decoded.set("text", "é中") and decoded.get("text") == "é中"
+    print(f"redis-py {redis.__version__} RESP{protocol}: ok")
+
+
+main()

@@ -1,0 +1,295 @@
+//! Random commands, sent to Zumic and to redis-server, whose raw replies must be the same.
+//!
+//! Why it exists: the scripts hold what somebody thought of. The keys are few and the arguments
+//! drawn from where the edges are, so that commands meet. A failure prints the seed and a
+//! history from which commands that did not matter have been removed. Not compared: what may
+//! differ between two correct servers (orders of KEYS, clocks, memory, ids).
+//!
+//! `ZUMIC_STRESS` multiplies the number of commands; `ZUMIC_SEED` repeats a run.
+
+mod support;
+
+use support::process::oracle_available;
+use support::{Client, Random, Redis, Reply, Running, Zumic};
+
+const HISTORIES: u64 = 40;
+const STEPS: usize = 150;
+
+type Request = Vec<Vec<u8>>;
+
+/// Templates: `K` a key, `V` a value, `I` an integer, `F` a float, `T` seconds, `M`
+/// milliseconds, `A` and `B` absolute times in seconds and milliseconds, `D` a database, `G` a
+/// pattern, `X` an index, `O` an offset. `[a|b]` is one of these or nothing, `(a|b)` one.
+const TEMPLATES: &[&str] = &[
+    "SET K V",
+    "SET K V",
+    "SET K I",
+    "SET K V [NX|XX] [GET] [EX_T|PX_M|EXAT_A|PXAT_B|KEEPTTL]",
+    "SETNX K V",
+    "SETEX K T V",
+    "PSETEX K M V",
+    "GET K",
+    "GET K",
+    "GETSET K V",
+    "GETDEL K",
+    "GETEX K [EX_T|PX_M|EXAT_A|PXAT_B|PERSIST]",
+    "MSET K V K V",
+    "MSETNX K V K V",
+    "MGET K K K",
+    "APPEND K V",
+    "STRLEN K",
+    "INCR K",
+    "DECR K",
+    "INCRBY K I",
+    "DECRBY K I",
+    "INCRBYFLOAT K F",
+    "SETRANGE K O V",
+    "GETRANGE K X X",
+    "SUBSTR K X X",
+    "LCS K K [LEN|IDX] [WITHMATCHLEN]",
+    "DEL K [K]",
+    "UNLINK K",
+    "EXISTS K K",
+    "TYPE K",
+    "TOUCH K K",
+    "RENAME K K",
+    "RENAMENX K K",
+    "COPY K K [DB_D] [REPLACE]",
+    "MOVE K D",
+    "DBSIZE",
+    "OBJECT ENCODING K",
+    "OBJECT REFCOUNT K",
+    "EXPIRE K T [NX|XX|GT|LT] [XX]",
+    "PEXPIRE K M [NX|XX|GT|LT]",
+    "EXPIREAT K A [NX|XX|GT|LT]",
+    "PEXPIREAT K B [NX|XX|GT|LT]",
+    "PERSIST K",
+    "TTL K",
+    "EXPIRETIME K",
+    "PEXPIRETIME K",
+    "KEYS G",
+    "SCAN 0 MATCH G COUNT 1000",
+    "SELECT D",
+    "SWAPDB D D",
+    "FLUSHDB [ASYNC|SYNC]",
+    "PING [V]",
+    "ECHO V",
+    "CLIENT GETNAME",
+    "CLIENT SETNAME K",
+    "CLIENT NOSUCH",
+    "COMMAND GETKEYS (GET_K|MSET_K_V|NOSUCH_K)",
+    "OBJECT NOSUCH K",
+    "MULTI",
+    "MULTI",
+    "EXEC",
+    "EXEC",
+    "DISCARD",
+    "WATCH K",
+    "UNWATCH",
+    "RESET",
+    "NOSUCH V V",
+    "AUTH K [K]",
+    "TIME extra",
+    "CONFIG GET (maxmemory|timeout|nosuch|databases)",
+];
+
+const VALUES: &[&[u8]] =
+    &[b"", b"v", b"hello world", b"\x00\xff\r\n", b"10", b"-1", b"3.5", b"0x10", b" 1", b"abc123"];
+const INTEGERS: &[&str] = &[
+    "0",
+    "1",
+    "-1",
+    "42",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775808",
+    "1.5",
+    "abc",
+    "",
+    " 1",
+    "+1",
+    "01",
+    "-0",
+];
+const FLOATS: &[&str] =
+    &["0", "1", "-1", "0.5", "-0.25", "3", "1e3", "abc", "", "nan", "inf", "1.", ".5"];
+const SECONDS: &[&str] = &["100", "1000", "0", "-1", "abc", "9223372036854775807", "100000000"];
+const MILLISECONDS: &[&str] = &["100000", "1000000", "0", "-1", "abc", "9223372036854775807"];
+const AT: &[&str] = &["4102444800", "1", "0", "-1", "4102444801", "abc", "9223372036854775807"];
+const AT_MS: &[&str] = &["4102444800000", "1", "0", "-1", "4102444800500", "abc"];
+const INDEXES: &[&str] = &["0", "-1", "1", "3", "-3", "100", "-100", "abc", "9223372036854775807"];
+const OFFSETS: &[&str] = &["0", "1", "5", "20", "-1", "abc", "600000000"];
+const PATTERNS: &[&str] = &["*", "k*", "?1", "k[0-1]", "k[^1]", "nothing", "[", "\\k1", "**"];
+
+fn word(random: &mut Random, text: &str) -> Vec<u8> {
+    let chosen: &[u8] = match text {
+        "K" => return format!("k{}", random.below(4)).into_bytes(),
+        "D" => {
+            return random.pick(&["0", "0", "0", "1", "2", "99", "-1", "abc"]).as_bytes().to_vec();
+        }
+        "V" => return random.pick(VALUES).to_vec(),
+        "I" => random.pick(INTEGERS).as_bytes(),
+        "F" => random.pick(FLOATS).as_bytes(),
+        "T" => random.pick(SECONDS).as_bytes(),
+        "M" => random.pick(MILLISECONDS).as_bytes(),
+        "A" => random.pick(AT).as_bytes(),
+        "B" => random.pick(AT_MS).as_bytes(),
+        "X" => random.pick(INDEXES).as_bytes(),
+        "O" => random.pick(OFFSETS).as_bytes(),
+        "G" => random.pick(PATTERNS).as_bytes(),
+        literal => literal.as_bytes(),
+    };
+    chosen.to_vec()
+}
+
+fn request(random: &mut Random) -> Request {
+    let mut words = Vec::new();
+    for part in random.pick(TEMPLATES).split(' ') {
+        let optional = part.strip_prefix('[').and_then(|part| part.strip_suffix(']'));
+        let choice = part.strip_prefix('(').and_then(|part| part.strip_suffix(')'));
+        let chosen = match (optional, choice) {
+            (Some(_), _) if random.chance(2) => continue,
+            (Some(list), _) | (_, Some(list)) => {
+                let list: Vec<&str> = list.split('|').collect();
+                *random.pick(&list)
+            }
+            _ => part,
+        };
+        words.extend(chosen.split('_').map(|text| word(random, text)));
+    }
+    mutate(random, &mut words);
+    words
+}
+
+/// Now and then a word too many or too few, or in another case.
+fn mutate(random: &mut Random, words: &mut Request) {
+    match random.below(40) {
+        0 => words.push(word(random, "V")),
+        1 if words.len() > 1 => {
+            words.pop();
+        }
+        2 => words[0].make_ascii_lowercase(),
+        _ => {}
+    }
+}
+
+/// Orders what has no order, so that two correct servers give equal text.
+fn normal(request: &Request, reply: &Reply) -> String {
+    let name = request[0].to_ascii_uppercase();
+    let sorted = |elements: &[Reply]| {
+        let mut texts: Vec<String> = elements.iter().map(ToString::to_string).collect();
+        texts.sort();
+        texts.join(" ")
+    };
+    match (name.as_slice(), reply) {
+        (b"KEYS", Reply::Array(Some(keys))) => format!("keys {}", sorted(keys)),
+        (b"SCAN", Reply::Array(Some(parts))) if parts.len() == 2 => match &parts[1] {
+            Reply::Array(Some(keys)) => format!("scan {} {}", parts[0], sorted(keys)),
+            other => other.to_string(),
+        },
+        // The queue may hold KEYS or TTL; what each answers alone is compared elsewhere.
+        (b"EXEC", Reply::Array(Some(replies))) => {
+            let kinds = replies.iter().map(|reply| match reply {
+                Reply::Array(_) => "[...]".to_owned(),
+                other => round_down(other),
+            });
+            kinds.collect::<Vec<_>>().join(" ")
+        }
+        (b"TTL", reply) => round_down(reply),
+        (_, reply) => reply.to_string(),
+    }
+}
+
+/// A time to live may tick between the two servers.
+fn round_down(reply: &Reply) -> String {
+    match reply {
+        Reply::Integer(left) if *left > 50 => format!(":about {}", (left + 25) / 50 * 50),
+        other => other.to_string(),
+    }
+}
+
+struct Pair {
+    zumic: Running,
+    redis: Running,
+}
+
+/// The two sides of one history.
+fn open(pair: &Pair, version: u64) -> [Client; 2] {
+    [&pair.zumic, &pair.redis].map(|running| {
+        let mut client = running.connect();
+        client.run("FLUSHALL");
+        if version == 3 {
+            assert!(!client.run("HELLO 3").is_error());
+        }
+        client
+    })
+}
+
+/// Runs a history; returns the first step at which the answers differ, and both answers.
+fn run(pair: &Pair, version: u64, history: &[Request]) -> Option<(usize, String, String)> {
+    let [mut zumic, mut redis] = open(pair, version);
+    for (step, request) in history.iter().enumerate() {
+        let answer = |client: &mut Client| match client.try_call(request) {
+            Ok(reply) => normal(request, &reply),
+            Err(error) => format!("(no answer: {})", error.kind()),
+        };
+        let (ours, theirs) = (answer(&mut zumic), answer(&mut redis));
+        if ours != theirs {
+            return Some((step, ours, theirs));
+        }
+    }
+    None
+}
+
+/// Removes steps while the last one still differs.
+fn shrink(pair: &Pair, version: u64, mut history: Vec<Request>) -> Vec<Request> {
+    let mut size = history.len() / 2;
+    while size > 0 {
+        let mut at = 0;
+        while at + size < history.len() {
+            let mut shorter = history.clone();
+            shorter.drain(at..at + size);
+            let differs = run(pair, version, &shorter);
+            if differs.is_some_and(|(step, ..)| step + 1 == shorter.len()) {
+                history = shorter;
+            } else {
+                at += size;
+            }
+        }
+        size /= 2;
+    }
+    history
+}
+
+fn show(request: &Request) -> String {
+    let words: Vec<_> = request.iter().map(|word| support::reply::quoted(word)).collect();
+    words.join(" ")
+}
+
+#[test]
+fn random_commands_are_answered_as_redis_does() {
+    if !oracle_available() {
+        return;
+    }
+    let seed = support::seed();
+    let pair = Pair { zumic: Running::start(&Zumic { threads: 2 }), redis: Running::start(&Redis) };
+    let mut found = Vec::new();
+    for round in 0..HISTORIES * support::stress() {
+        let mut random = Random::new(seed.wrapping_add(round));
+        let version = 2 + round % 2;
+        let mut history: Vec<Request> = (0..STEPS).map(|_| request(&mut random)).collect();
+        let Some((step, ..)) = run(&pair, version, &history) else { continue };
+        history.truncate(step + 1);
+        let shortest = shrink(&pair, version, history);
+        let (_, ours, theirs) = run(&pair, version, &shortest).expect("it differed just now");
+        let steps: Vec<_> = shortest.iter().map(show).collect();
+        let steps = steps.join("\n    ");
+        found.push(format!(
+            "ZUMIC_SEED={seed} round={round} RESP{version}\n    {steps}\n  zumic: {ours}\n  redis: {theirs}"
+        ));
+        if found.len() >= 10 {
+            break;
+        }
+    }
+    assert!(found.is_empty(), "{} histories differ:\n{}", found.len(), found.join("\n"));
+}
