@@ -158,6 +158,12 @@ impl<'s> Context<'s> {
         u16::try_from(self.shared.databases.len()).expect("built from a u16")
     }
 
+    /// The longest string a command may make, in bytes.
+    #[must_use]
+    pub fn string_bytes_max(&self) -> u64 {
+        self.shared.tunables.string_bytes_max()
+    }
+
     /// A handle to the engine.
     #[must_use]
     pub fn engine(&self) -> crate::Engine {
@@ -230,6 +236,14 @@ impl<'s> Context<'s> {
     /// As [`Context::read`].
     pub fn peek(&mut self, key: &[u8]) -> Result<Option<&'s Record>, Halt> {
         Ok(self.live(self.scope.db, key))
+    }
+
+    /// The same in another database.
+    ///
+    /// # Errors
+    /// As [`Context::read`].
+    pub fn peek_in(&mut self, db: u16, key: &[u8]) -> Result<Option<&'s Record>, Halt> {
+        Ok(self.live(db, key))
     }
 
     fn live(&mut self, db: u16, key: &[u8]) -> Option<&'s Record> {
@@ -642,13 +656,14 @@ fn new_string(key: &[u8], put: Put<'_>) -> NewRecord {
     let value = match &text {
         NewText::Int(number) => Value::Int(*number),
         NewText::Large(large) => Value::Large(large.clone()),
-        NewText::Owned(bytes) if bytes.len() >= LARGE_BYTES_MIN => {
+        NewText::Fresh(bytes) | NewText::Owned(bytes) if bytes.len() >= LARGE_BYTES_MIN => {
             Value::Large(crate::LargeString::from_slice(bytes))
         }
         NewText::Slice(bytes) if bytes.len() >= LARGE_BYTES_MIN => {
             Value::Large(crate::LargeString::from_slice(bytes))
         }
         NewText::Owned(bytes) => Value::Bytes { bytes, made_raw: true },
+        NewText::Fresh(bytes) => Value::Bytes { bytes, made_raw: false },
         NewText::Slice(bytes) => Value::Bytes { bytes, made_raw: false },
     };
     NewRecord::new(key, value, expire_at_ms)

@@ -122,7 +122,11 @@ mod tests {
         std::thread::scope(|scope| {
             for sender in 0..3 {
                 let mailbox = &mailbox;
-                scope.spawn(move || (0..EACH).for_each(|i| drop(mailbox.push((sender, i)))));
+                scope.spawn(move || {
+                    for i in 0..EACH {
+                        mailbox.push((sender, i));
+                    }
+                });
             }
             while seen.iter().sum::<usize>() < 3 * EACH {
                 mailbox.drain(|(sender, i)| {

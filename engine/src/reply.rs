@@ -20,6 +20,8 @@ use crate::LargeString;
 pub trait ReplySink {
     /// The protocol version of the receiver: 2, 3 or 4.
     fn version(&self) -> u8;
+    /// HELLO chose another version: the reply to it is written in that one already.
+    fn set_version(&mut self, version: u8);
     /// A status such as `OK`; without CR or LF.
     fn simple(&mut self, text: &str);
     /// An error; the text is the variant's own.
@@ -42,6 +44,8 @@ pub trait ReplySink {
     fn set(&mut self, len: usize);
     /// An out-of-band push of `len` elements follows; array in version 2.
     fn push(&mut self, len: usize);
+    /// `pairs` pairs that describe the reply behind them; not in version 2.
+    fn attribute(&mut self, pairs: usize);
     /// A boolean; integer 0 or 1 in version 2.
     fn boolean(&mut self, value: bool);
     /// A double; bulk string in version 2.
@@ -60,6 +64,7 @@ impl ReplySink for Discard {
     fn version(&self) -> u8 {
         3
     }
+    fn set_version(&mut self, _: u8) {}
     fn simple(&mut self, _: &str) {}
     fn error(&mut self, _: &CommandError) {}
     fn integer(&mut self, _: i64) {}
@@ -71,6 +76,7 @@ impl ReplySink for Discard {
     fn map(&mut self, _: usize) {}
     fn set(&mut self, _: usize) {}
     fn push(&mut self, _: usize) {}
+    fn attribute(&mut self, _: usize) {}
     fn boolean(&mut self, _: bool) {}
     fn double(&mut self, _: f64) {}
     fn big_number(&mut self, _: &str) {}

@@ -25,6 +25,12 @@ pub(crate) struct Watch {
 }
 
 impl Scope {
+    /// Number of keys watched.
+    #[must_use]
+    pub fn watching(&self) -> usize {
+        self.watches.len()
+    }
+
     /// Whether any key is watched.
     #[must_use]
     pub fn is_watching(&self) -> bool {

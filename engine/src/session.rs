@@ -191,6 +191,25 @@ impl Turn<'_> {
         }
     }
 
+    /// Runs `work` as a command of this client that needs no preparation: it was one before, and
+    /// something it waited for happened.
+    ///
+    /// # Errors
+    /// What `work` returns.
+    pub fn with<R>(
+        &mut self,
+        scope: &mut Scope,
+        sink: &mut dyn ReplySink,
+        work: impl FnOnce(&mut Context<'_>) -> Result<R, Halt>,
+    ) -> Result<R, Halt> {
+        work(&mut self.context(scope, sink))
+    }
+
+    /// Forgets a client's watched keys, when it is gone.
+    pub fn unwatch(&mut self, scope: &mut Scope) {
+        self.context(scope, &mut Discard).unwatch();
+    }
+
     /// Runs `work` in a context without a client: the typed calls and the background work.
     pub(crate) fn with_context<R>(
         &mut self,

@@ -414,7 +414,7 @@ impl<'s> Context<'s> {
             match self.call(host, queued.spec, &borrowed(queued)) {
                 Ok(()) => {}
                 Err(Halt::Error(error)) => self.sink.error(&error),
-                Err(Halt::Busy) => unreachable!("every key is owned, or the store is"),
+                Err(Halt::Busy) => self.sink.error(&CommandError::CannotWait),
             }
         }
     }

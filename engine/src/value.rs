@@ -58,11 +58,13 @@ impl<'r> Text<'r> {
 /// A string value on its way into a record.
 #[derive(Clone, Debug)]
 pub enum NewText<'v> {
+    /// Bytes made by the command, as if a client had sent them.
+    Fresh(Vec<u8>),
     /// Stored as an integer (`OBJECT ENCODING` says `int`).
     Int(i64),
     /// Shares its chunks with the value it was derived from.
     Large(LargeString),
-    /// Bytes made by the command. Stored raw: never turned into an integer.
+    /// Bytes changed in place (APPEND, SETRANGE): `OBJECT ENCODING` says `raw`.
     Owned(Vec<u8>),
     /// Bytes of an argument. Stored raw: never turned into an integer.
     Slice(&'v [u8]),

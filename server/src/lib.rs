@@ -1,6 +1,29 @@
-//! The Zumic server: sockets, reactors, settings.
+//! The Zumic server: sockets, reactors, settings; and the tools that come with it.
+//!
+//! Reading order of the data path: `start` (threads), `reactor` (a loop), `accept` and `net` (how
+//! connections come), `connection` (what one is), `batch` (requests of one read), `dispatch`
+//! (what may run), `session` and `client_commands` (commands about the connection), `reply` and
+//! `output` (what goes back). `admin` and `settings` are what an operator sees.
 
+#![forbid(unsafe_code)]
+
+mod accept;
 pub mod admin;
+mod batch;
 pub mod bench;
 pub mod cli;
+mod client_commands;
+mod clients;
+mod clock;
+mod connection;
+mod dispatch;
+mod maintain;
+mod net;
+mod output;
+mod panic;
+mod reactor;
+mod reply;
+mod session;
 pub mod settings;
+mod shared;
+pub mod start;

@@ -32,7 +32,6 @@ pub struct Argument {
 
 /// The type of an argument.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[expect(missing_docs, reason = "each variant is the type Redis documents under its name")]
 pub enum ArgumentKind {
     Block,
     Double,
@@ -181,60 +180,82 @@ fn join(f: &mut fmt::Formatter<'_>, arguments: &[Argument], between: &str) -> fm
 
 /// A key of the command's first key specification.
 #[must_use]
-pub const fn key(name: &'static str) -> Argument {
+pub(super) const fn key(name: &'static str) -> Argument {
     key_of(name, 0)
 }
 
 /// A key of the given key specification.
 #[must_use]
-pub const fn key_of(name: &'static str, spec: u8) -> Argument {
+pub(super) const fn key_of(name: &'static str, spec: u8) -> Argument {
     Argument { key_spec: Some(spec), ..Argument::of(ArgumentKind::Key, name) }
 }
 
 /// Any bytes.
 #[must_use]
-pub const fn text(name: &'static str) -> Argument {
+pub(super) const fn text(name: &'static str) -> Argument {
     Argument::of(ArgumentKind::String, name)
 }
 
 /// A 64-bit integer.
 #[must_use]
-pub const fn integer(name: &'static str) -> Argument {
+pub(super) const fn integer(name: &'static str) -> Argument {
     Argument::of(ArgumentKind::Integer, name)
 }
 
 /// A floating-point number.
 #[must_use]
-pub const fn double(name: &'static str) -> Argument {
+pub(super) const fn double(name: &'static str) -> Argument {
     Argument::of(ArgumentKind::Double, name)
 }
 
 /// A glob pattern.
 #[must_use]
-pub const fn pattern(name: &'static str) -> Argument {
+pub(super) const fn pattern(name: &'static str) -> Argument {
     Argument::of(ArgumentKind::Pattern, name)
 }
 
 /// A point in time, in seconds or milliseconds since 1970.
 #[must_use]
-pub const fn unix_time(name: &'static str) -> Argument {
+pub(super) const fn unix_time(name: &'static str) -> Argument {
     Argument::of(ArgumentKind::UnixTime, name)
 }
 
 /// A word that stands for itself.
 #[must_use]
-pub const fn token(name: &'static str, token: &'static str) -> Argument {
+pub(super) const fn token(name: &'static str, token: &'static str) -> Argument {
     Argument::of(ArgumentKind::PureToken, name).after(token)
 }
 
 /// One of several.
 #[must_use]
-pub const fn one_of(name: &'static str, arguments: &'static [Argument]) -> Argument {
+pub(super) const fn one_of(name: &'static str, arguments: &'static [Argument]) -> Argument {
     Argument { arguments, ..Argument::of(ArgumentKind::OneOf, name) }
 }
 
 /// Several in a row.
 #[must_use]
-pub const fn block(name: &'static str, arguments: &'static [Argument]) -> Argument {
+pub(super) const fn block(name: &'static str, arguments: &'static [Argument]) -> Argument {
     Argument { arguments, ..Argument::of(ArgumentKind::Block, name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn syntax_reads_as_documented() {
+        const EITHER: &[Argument] = &[integer("seconds").after("EX"), token("k", "KEEPTTL")];
+        const PAIR: &[Argument] = &[key("key"), text("value")];
+        let expiry = one_of("x", EITHER);
+        assert_eq!(expiry.optional().to_string(), "[EX seconds | KEEPTTL]");
+        assert_eq!(expiry.to_string(), "<EX seconds | KEEPTTL>");
+        assert_eq!(key("key").multiple().to_string(), "key [key ...]");
+        let pairs = block("data", PAIR).multiple();
+        assert_eq!(pairs.to_string(), "key value [key value ...]");
+        assert_eq!(text("p").after("MATCH").optional().to_string(), "[MATCH p]");
+        let ids = integer("id").after("ID").multiple();
+        assert_eq!(ids.to_string(), "ID id [id ...]");
+        let ids = integer("id").after("ID").multiple_token();
+        assert_eq!(ids.to_string(), "ID id [ID id ...]");
+    }
 }

@@ -1,7 +1,29 @@
-//! The command table (stub in this clone).
-pub mod argument;
+//! The command table: one row per command, and everything that is derived from it.
+//!
+//! Reading order: `spec` (what a row is), `keyspec` and `argument` (its parts), `table` (the
+//! rows), then the handlers by group: `strings`, `lcs`, `numbers`, `expire`, `keys`, `object`,
+//! `connection`, `command`. `number`, `extended`, `glob` are what they share.
+
+mod argument;
+mod command;
+mod connection;
+mod expire;
+mod extended;
 pub mod glob;
-pub mod keyspec;
+mod keys;
+mod keyspec;
+mod lcs;
+mod natural;
 pub mod number;
-pub mod spec;
-pub use spec::*;
+mod numbers;
+mod object;
+mod spec;
+mod strings;
+mod table;
+
+pub use argument::Argument;
+pub use keyspec::{KeyFlags, KeyPositions, KeySpec};
+pub use spec::{
+    Categories, CommandSpec, CrossDb, Deprecated, Flags, Group, Handler, HostCommand, Run,
+};
+pub use table::{all, book, lookup};

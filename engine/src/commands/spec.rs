@@ -5,7 +5,7 @@
 //! Not here: the rows themselves (`table/`) and how clients see them (`command.rs`).
 
 use super::argument::Argument;
-use super::keyspec::{KeyPositions, KeySpec};
+use super::keyspec::{BeginSearch, FindKeys, KeyPositions, KeySpec};
 use crate::{Context, Halt};
 
 /// Runs a command. `args[0]` is the command's name as sent; arity was checked.
@@ -158,6 +158,52 @@ impl CommandSpec {
             [one] => one.positions(args),
             many => KeyPositions::joined(many, args),
         }
+    }
+
+    /// The container's name in capitals, as error texts show it.
+    #[must_use]
+    pub fn container_name(&self) -> String {
+        self.name.split('|').next().unwrap_or_default().to_uppercase()
+    }
+
+    /// Whether the row only holds subcommands.
+    #[must_use]
+    pub fn is_bare_container(&self) -> bool {
+        matches!(self.handler, Handler::Container)
+    }
+
+    /// Whether the first argument is a key: what a prefetch can know cheaply.
+    #[inline]
+    #[must_use]
+    pub fn first_key_is_first_argument(&self) -> bool {
+        matches!(
+            self.keys,
+            [KeySpec { begin: BeginSearch::Index(1), find: FindKeys::Range { .. }, .. }, ..]
+        )
+    }
+
+    /// First key, last key and step, as COMMAND INFO has told them since before key
+    /// specifications; zeros when there is no single range.
+    #[must_use]
+    pub fn legacy_range(&self) -> (i64, i64, i64) {
+        let number = |value: usize| i64::try_from(value).expect("a position of an argument");
+        let mut range = (0, 0, 0);
+        for spec in self.keys {
+            let (BeginSearch::Index(first), FindKeys::Range { last, step, .. }) =
+                (spec.begin, spec.find)
+            else {
+                continue;
+            };
+            let first = number(first);
+            let last = i64::from(last);
+            let last = if last < 0 { last } else { first + last };
+            if range.0 == 0 {
+                range = (first, last, number(step));
+            } else {
+                range = (range.0.min(first), range.1.max(last), 1);
+            }
+        }
+        range
     }
 
     /// The part of the name after the container's, or the whole name.

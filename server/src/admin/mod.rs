@@ -6,7 +6,7 @@
 //!
 //! How a reactor uses it:
 //! - [`Admin::stats`]`.register()` once, and counts into its own block;
-//! - [`Admin::finish`] after each command, [`Admin::answer`] for the commands it answers;
+//! - [`Admin::log_slow`] for a slow command, [`Admin::answer`] for the commands it answers;
 //! - `Admin::authenticator().submit()` for AUTH and HELLO AUTH, the verdict comes through the
 //!   closure in [`Wiring`];
 //! - a background thread calls [`Admin::tick`] about every millisecond.
@@ -45,7 +45,7 @@ pub use self::slowlog::Slowlog;
 use self::allocator::Allocator;
 use self::auth::{Authenticator, Deliver, PasswordHash};
 use self::logging::LogControl;
-use self::stats::{ReactorStats, StatsHub};
+use self::stats::StatsHub;
 use crate::settings::{Settings, SharedSettings, UpdateError, ValueError};
 
 /// What an administrative command wants to know about who sent it.
@@ -218,27 +218,21 @@ impl Admin {
         self.authenticator.tick();
     }
 
-    /// Books a command that ran: counters, latencies, and the slow log if it was slow.
-    ///
-    /// Cost: a few plain stores for a fast command.
-    pub fn finish(
+    /// Puts a slow command into the slow log, unless its row says that it never goes there.
+    pub fn log_slow(
         &self,
-        block: &ReactorStats,
         settings: &Settings,
         client: &ClientFacts<'_>,
-        command: &Finished<'_>,
+        spec: &CommandSpec,
+        args: &[&[u8]],
+        microseconds: u64,
     ) {
-        let Finished { spec, args, nanoseconds, failed } = *command;
-        block.commands_processed.add(1);
-        block.commands.record(spec.id, nanoseconds, failed, settings.latency_tracking);
-        let microseconds = nanoseconds / 1_000;
-        let is_slow = u64::try_from(settings.slowlog_threshold_us)
-            .is_ok_and(|threshold| microseconds >= threshold);
-        if is_slow && !spec.flags.contains(Flags::SKIP_SLOWLOG) {
-            let now = unix_microseconds() / 1_000_000;
-            let shown = monitor::redact(args);
-            self.slowlog.push(&shown, microseconds, now, client, settings.slowlog_len_max);
+        if spec.flags.contains(Flags::SKIP_SLOWLOG) {
+            return;
         }
+        let now = unix_microseconds() / 1_000_000;
+        let shown = monitor::redact(args);
+        self.slowlog.push(&shown, microseconds, now, client, settings.slowlog_len_max);
     }
 
     /// Runs one of the commands that are answered here: CONFIG, DEBUG, INFO, LATENCY, LOLWUT,
@@ -265,19 +259,6 @@ impl Admin {
             _ => return None,
         })
     }
-}
-
-/// A command that ran.
-#[derive(Clone, Copy, Debug)]
-pub struct Finished<'a> {
-    /// Its row.
-    pub spec: &'static CommandSpec,
-    /// Its arguments, name first.
-    pub args: &'a [&'a [u8]],
-    /// How long it took.
-    pub nanoseconds: u64,
-    /// Whether it answered an error.
-    pub failed: bool,
 }
 
 /// The system's clock, in microseconds since 1970; 0 before that.

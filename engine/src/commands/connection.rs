@@ -1,0 +1,34 @@
+//! Handlers: what needs a connection's state but no socket.
+
+use zumic_error::CommandError;
+
+use super::number::parse_integer;
+use crate::{Context, Halt};
+
+type Outcome = Result<(), Halt>;
+type Args<'a> = [&'a [u8]];
+
+/// PING [message]
+pub(super) fn ping(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
+    match args {
+        [_] => context.sink().simple("PONG"),
+        [_, message] => context.sink().bulk(message),
+        _ => return Err(CommandError::WrongArity("ping".into()).into()),
+    }
+    Ok(())
+}
+
+/// ECHO message
+pub(super) fn echo(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
+    context.sink().bulk(args[1]);
+    Ok(())
+}
+
+/// SELECT index
+pub(super) fn select(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
+    let index = parse_integer(args[1])?;
+    let index = u16::try_from(index).ok().filter(|index| *index < context.databases());
+    context.scope().db = index.ok_or(CommandError::DbIndexOutOfRange)?;
+    context.sink().simple("OK");
+    Ok(())
+}

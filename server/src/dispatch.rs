@@ -1,0 +1,250 @@
+//! From a request to its command: the checks that are the server's, in Redis's order.
+//!
+//! Why it exists: what may run, now, for this client, is decided in one place; what it does is
+//! the engine's business (rows of the command table) or that of `session` and `admin`.
+
+use std::sync::Arc;
+
+use engine::commands::{CommandSpec, Flags, Handler, HostCommand, lookup};
+use engine::{Context, Halt, Host, Queued, ReplySink, Scope, Turn};
+use zumic_error::CommandError;
+
+use crate::admin::{ClientFacts, monitor, unix_microseconds};
+use crate::clients::Words;
+use crate::connection::{ClientState, ReplyMode, Waiting};
+use crate::output::Output;
+use crate::reactor::Core;
+use crate::reply::Reply;
+use crate::shared::Message;
+
+/// What a connection does after a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Flow {
+    /// The next request.
+    Next,
+    /// Nothing more for now: the request has to run again, or something is awaited.
+    Park,
+    /// Nothing more at all.
+    Close,
+}
+
+/// Commands that run inside MULTI instead of being queued.
+fn runs_inside_multi(command: HostCommand) -> bool {
+    use HostCommand as C;
+    matches!(command, C::Discard | C::Exec | C::Multi | C::Quit | C::Reset | C::Watch)
+}
+
+/// Finds the row of a request, the subcommand's if it has one.
+///
+/// # Errors
+/// Unknown command, unknown subcommand, or wrong arity.
+pub(crate) fn resolve(args: &[&[u8]]) -> Result<&'static CommandSpec, CommandError> {
+    let spec = lookup(args[0]).ok_or_else(|| CommandError::unknown_command(args))?;
+    let spec = match args.get(1) {
+        Some(name) if !spec.subcommands.is_empty() => {
+            spec.subcommand(name).ok_or_else(|| CommandError::UnknownSubcommand {
+                container: spec.container_name(),
+                name: name.to_vec(),
+            })?
+        }
+        _ => spec,
+    };
+    if spec.accepts(args.len()) && !(matches!(spec.handler, Handler::Container)) {
+        Ok(spec)
+    } else {
+        Err(CommandError::WrongArity(spec.name.to_owned()))
+    }
+}
+
+/// The server's side of one running command.
+pub(crate) struct ConnectionHost<'c> {
+    /// The reactor's things.
+    pub(crate) core: &'c mut Core,
+    /// The client's.
+    pub(crate) state: &'c mut ClientState,
+    /// Whether the command runs inside EXEC, where nothing can be awaited.
+    pub(crate) in_exec: bool,
+}
+
+impl Host for ConnectionHost<'_> {
+    fn run(
+        &mut self,
+        context: &mut Context<'_>,
+        command: HostCommand,
+        spec: &'static CommandSpec,
+        args: &[&[u8]],
+    ) -> Result<(), Halt> {
+        crate::session::run(self, context, command, spec, args)
+    }
+}
+
+/// Runs one request of a connection.
+pub(crate) fn execute(
+    core: &mut Core,
+    turn: &mut Turn<'_>,
+    state: &mut ClientState,
+    scope: &mut Scope,
+    output: &mut Output,
+    args: &[&[u8]],
+) -> Flow {
+    let mark = output.mark();
+    if state.reply_mode == ReplyMode::SkipNext {
+        state.reply_mode = ReplyMode::Skipping;
+    }
+    let mut reply = Reply::new(output, state.version);
+    let flow = checked(core, turn, state, scope, &mut reply, args);
+    if let Some(code) = reply.error_code() {
+        core.stats.record_error(code);
+    }
+    if flow == Flow::Park {
+        return flow;
+    }
+    match state.reply_mode {
+        ReplyMode::On | ReplyMode::SkipNext => {}
+        ReplyMode::Off => output.rewind(mark),
+        ReplyMode::Skipping => {
+            output.rewind(mark);
+            state.reply_mode = ReplyMode::On;
+        }
+    }
+    if state.closing { Flow::Close } else { flow }
+}
+
+fn checked(
+    core: &mut Core,
+    turn: &mut Turn<'_>,
+    state: &mut ClientState,
+    scope: &mut Scope,
+    reply: &mut Reply<'_>,
+    args: &[&[u8]],
+) -> Flow {
+    let spec = match resolve(args) {
+        Ok(spec) => spec,
+        Err(error) => {
+            if let CommandError::WrongArity(_) = error
+                && let Some(spec) = lookup(args[0])
+            {
+                core.stats.commands.reject(spec.id);
+            }
+            return refuse(state, reply, &error);
+        }
+    };
+    if let Err(error) = permitted(core, state, spec) {
+        core.stats.commands.reject(spec.id);
+        return refuse(state, reply, &error);
+    }
+    let immediate = match spec.handler {
+        Handler::Host(command) => runs_inside_multi(command),
+        Handler::Container | Handler::Engine(_) => false,
+    };
+    if let Some(multi) = &mut state.multi
+        && !immediate
+    {
+        if spec.flags.contains(Flags::NO_MULTI) {
+            let error = CommandError::NotSupported("Command not allowed inside a transaction");
+            return refuse(state, reply, &error);
+        }
+        let args = args.iter().map(|arg| arg.to_vec()).collect();
+        multi.queue.push(Queued { spec, args });
+        reply.simple("QUEUED");
+        return Flow::Next;
+    }
+    let writes = spec.flags.contains(Flags::WRITE)
+        || (immediate && state.multi.as_ref().is_some_and(has_write));
+    if core.shared.pause.holds(turn.now_ms(), writes) && !is_client(spec) {
+        state.waiting = Some(Waiting::Turn);
+        return Flow::Park;
+    }
+    run(core, turn, state, scope, reply, spec, args)
+}
+
+/// Whether EXEC would run a write.
+fn has_write(multi: &crate::connection::Multi) -> bool {
+    multi.queue.iter().any(|queued| queued.spec.flags.contains(Flags::WRITE))
+}
+
+/// CLIENT itself is never paused, or nobody could end the pause.
+fn is_client(spec: &CommandSpec) -> bool {
+    matches!(spec.handler, Handler::Host(HostCommand::Client))
+}
+
+fn permitted(core: &Core, state: &ClientState, spec: &CommandSpec) -> Result<(), CommandError> {
+    if !state.authenticated
+        && !spec.flags.contains(Flags::NO_AUTH)
+        && core.shared.admin.authenticator().password_required()
+    {
+        return Err(CommandError::NoAuth);
+    }
+    Ok(())
+}
+
+/// Answers an error that kept a command from running; inside MULTI it breaks the queue.
+fn refuse(state: &mut ClientState, reply: &mut Reply<'_>, error: &CommandError) -> Flow {
+    if let Some(multi) = &mut state.multi {
+        multi.broken = true;
+    }
+    reply.error(error);
+    Flow::Next
+}
+
+fn run(
+    core: &mut Core,
+    turn: &mut Turn<'_>,
+    state: &mut ClientState,
+    scope: &mut Scope,
+    reply: &mut Reply<'_>,
+    spec: &'static CommandSpec,
+    args: &[&[u8]],
+) -> Flow {
+    if core.shared.is_monitored() && !spec.flags.contains(Flags::SKIP_MONITOR) {
+        feed_monitors(core, state, scope.db, args);
+    }
+    crate::panic::set_current(spec.name);
+    let before = core.counter.raw();
+    let db = scope.db;
+    let mut host = ConnectionHost { core, state, in_exec: false };
+    let result = turn.run(scope, &mut host, spec, args, reply);
+    let core = host.core;
+    let state = host.state;
+    if result == Err(Halt::Busy) {
+        state.waiting.get_or_insert(Waiting::Turn);
+        return Flow::Park;
+    }
+    if let Err(Halt::Error(error)) = &result {
+        reply.error(error);
+    }
+    let nanoseconds = core.counter.delta_as_nanos(before, core.counter.raw());
+    let failed = reply.error_code().is_some();
+    core.stats.commands_processed.add(1);
+    core.stats.commands.record(spec.id, nanoseconds, failed, core.settings.latency_tracking);
+    state.record.last_command.set(u64::from(spec.id) + 1);
+    let microseconds = nanoseconds / 1_000;
+    let threshold = u64::try_from(core.settings.slowlog_threshold_us);
+    if threshold.is_ok_and(|threshold| microseconds >= threshold) {
+        let words = state.record.words();
+        let facts = facts(state, &words, db);
+        core.shared.admin.log_slow(&core.settings, &facts, spec, args, microseconds);
+    }
+    if state.waiting.is_some() { Flow::Park } else { Flow::Next }
+}
+
+/// What other modules may know of the client.
+pub(crate) fn facts<'c>(state: &'c ClientState, words: &'c Words, db: u16) -> ClientFacts<'c> {
+    let record = &state.record;
+    ClientFacts {
+        peer: &record.address,
+        name: words.name.as_bytes(),
+        db,
+        is_local: record.peer.is_local(),
+    }
+}
+
+#[cold]
+fn feed_monitors(core: &Core, state: &ClientState, db: u16, args: &[&[u8]]) {
+    let words = state.record.words();
+    let line = monitor::line(unix_microseconds(), &facts(state, &words, db), args);
+    let line: Arc<str> = line.into();
+    for reactor in &core.shared.reactors {
+        reactor.send(Message::Monitor(Arc::clone(&line)));
+    }
+}

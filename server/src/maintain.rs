@@ -1,0 +1,30 @@
+//! The background thread: the engine's housekeeping and the administration's, by the clock.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::clock;
+use crate::shared::Shared;
+
+/// Longest sleep, so that a stop is noticed soon.
+const SLEEP_MS_MAX: u64 = 10;
+
+/// Starts the thread; it ends when the server stops.
+///
+/// # Errors
+/// The system has no thread to give.
+pub(crate) fn start(shared: Arc<Shared>) -> io::Result<JoinHandle<()>> {
+    let mut maintainer = shared.admin.engine().maintainer();
+    thread::Builder::new().name("zumic-maintain".to_owned()).spawn(move || {
+        while !shared.is_stopping() {
+            let now_ms = clock::now_ms();
+            let sleep_ms = maintainer.tick(now_ms);
+            shared.admin.tick(now_ms);
+            if sleep_ms > 0 {
+                thread::sleep(Duration::from_millis(sleep_ms.min(SLEEP_MS_MAX)));
+            }
+        }
+    })
+}

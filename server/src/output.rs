@@ -1,0 +1,222 @@
+//! What a connection still has to send.
+//!
+//! Why it exists: replies of a turn are appended to one buffer and leave in one write. A large
+//! value is not copied: the queue refers to its chunks where they lie, and `writev` gathers.
+//!
+//! Invariants
+//! - O1: bytes leave in the order in which they were queued: `queue` first, then `tail`.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, Write};
+use std::sync::Arc;
+
+use engine::LargeString;
+
+/// Slices gathered by one write.
+const SLICES_MAX: usize = 64;
+/// A drained buffer larger than this gives its memory back.
+const IDLE_BYTES_MAX: usize = 64 * 1024;
+
+#[derive(Debug)]
+enum Segment {
+    Owned(Vec<u8>),
+    Shared(Arc<[u8]>),
+}
+
+impl Segment {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Owned(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+/// Where the output stood, to take back what came after.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    segments: usize,
+    tail: usize,
+}
+
+/// A queue of bytes to send.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    queue: VecDeque<Segment>,
+    /// Bytes of the first segment (or of the tail) that were sent.
+    sent: usize,
+    tail: Vec<u8>,
+    queued_bytes: usize,
+}
+
+impl Output {
+    /// Bytes waiting.
+    #[inline]
+    #[must_use]
+    pub(crate) fn len(&self) -> usize {
+        self.queued_bytes + self.tail.len() - self.sent
+    }
+
+    /// Whether nothing waits.
+    #[inline]
+    #[must_use]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty() && self.tail.len() == self.sent
+    }
+
+    /// Segments waiting behind large values, for CLIENT LIST.
+    #[must_use]
+    pub(crate) fn segments(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// The buffer to append to.
+    #[inline]
+    pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
+        &mut self.tail
+    }
+
+    /// Where the output stands.
+    #[must_use]
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { segments: self.queue.len(), tail: self.tail.len() }
+    }
+
+    /// Takes back everything since `mark`. Nothing may have been sent in between.
+    pub(crate) fn rewind(&mut self, mark: Mark) {
+        while self.queue.len() > mark.segments {
+            let segment = self.queue.pop_back().expect("longer than before");
+            self.queued_bytes -= segment.bytes().len();
+            if let Segment::Owned(bytes) = segment
+                && self.queue.len() == mark.segments
+            {
+                self.tail = bytes;
+            }
+        }
+        self.tail.truncate(mark.tail);
+    }
+
+    /// Appends a large value without copying it.
+    pub(crate) fn push_large(&mut self, value: &LargeString) {
+        self.seal();
+        for chunk in value.chunks() {
+            self.queued_bytes += chunk.len();
+            self.queue.push_back(Segment::Shared(Arc::clone(chunk)));
+        }
+    }
+
+    /// Makes the tail a segment of the queue.
+    fn seal(&mut self) {
+        let tail = std::mem::take(&mut self.tail);
+        self.queued_bytes += tail.len();
+        self.queue.push_back(Segment::Owned(tail));
+    }
+
+    /// Sends as much as the socket takes. Returns the bytes sent; whatever is left waits for the
+    /// socket to become writable.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub(crate) fn send(&mut self, stream: &mut impl Write) -> io::Result<usize> {
+        let mut total = 0;
+        while !self.is_empty() {
+            let sent = if self.queue.is_empty() {
+                stream.write(&self.tail[self.sent..])
+            } else {
+                self.send_gathered(stream)
+            };
+            match sent {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(bytes) => {
+                    total += bytes;
+                    self.advance(bytes);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(total)
+    }
+
+    fn send_gathered(&self, stream: &mut impl Write) -> io::Result<usize> {
+        let mut slices = Vec::with_capacity(SLICES_MAX);
+        let mut skip = self.sent;
+        let tail = std::iter::once(&*self.tail);
+        for bytes in self.queue.iter().map(Segment::bytes).chain(tail).take(SLICES_MAX) {
+            slices.push(IoSlice::new(&bytes[skip..]));
+            skip = 0;
+        }
+        stream.write_vectored(&slices)
+    }
+
+    fn advance(&mut self, mut bytes: usize) {
+        while let Some(first) = self.queue.front() {
+            let left = first.bytes().len() - self.sent;
+            if bytes < left {
+                self.sent += bytes;
+                return;
+            }
+            bytes -= left;
+            self.sent = 0;
+            let segment = self.queue.pop_front().expect("just seen");
+            self.queued_bytes -= segment.bytes().len();
+        }
+        self.sent += bytes;
+        if self.sent == self.tail.len() {
+            self.sent = 0;
+            self.tail.clear();
+            if self.tail.capacity() > IDLE_BYTES_MAX {
+                self.tail = Vec::new();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes a few bytes at a time.
+    struct Trickle(Vec<u8>, usize);
+
+    impl Write for Trickle {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let taken = bytes.len().min(self.1);
+            self.0.extend_from_slice(&bytes[..taken]);
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn bytes_and_large_values_leave_in_order_however_little_is_taken() {
+        let large = LargeString::from_slice(&vec![b'x'; 200_000]);
+        for step in [1_000, 65_536, usize::MAX] {
+            let mut output = Output::default();
+            output.tail().extend_from_slice(b"before");
+            output.push_large(&large);
+            output.tail().extend_from_slice(b"after");
+            let mut stream = Trickle(Vec::new(), step);
+            assert_eq!(output.len(), 200_011);
+            assert_eq!(output.send(&mut stream).unwrap(), 200_011);
+            assert!(output.is_empty());
+            assert!(stream.0.starts_with(b"beforexx") && stream.0.ends_with(b"xxafter"));
+        }
+    }
+
+    #[test]
+    fn a_rewind_takes_back_what_came_after_the_mark() {
+        let mut output = Output::default();
+        output.tail().extend_from_slice(b"kept");
+        let mark = output.mark();
+        output.tail().extend_from_slice(b"gone");
+        output.push_large(&LargeString::from_slice(&vec![b'x'; 100_000]));
+        output.tail().extend_from_slice(b"gone too");
+        output.rewind(mark);
+        assert_eq!((output.len(), &**output.tail()), (4, &b"kept"[..]));
+    }
+}

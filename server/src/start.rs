@@ -1,0 +1,158 @@
+//! Starting and stopping: from settings to threads, and from a signal to an empty process.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle};
+
+use engine::sync::{AtomicBool, AtomicU64};
+use mio::{Poll, Waker};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use zumic_error::{Error, ErrorKind, ResultExt};
+
+use crate::admin::allocator::Allocator;
+use crate::admin::banner::Banner;
+use crate::admin::logging::LogControl;
+use crate::admin::{Admin, Wiring};
+use crate::clients::Clients;
+use crate::net::{Listener, listen, probe};
+use crate::reactor::{Core, Reactor, WAKER};
+use crate::settings::{Settings, SettingsReader};
+use crate::shared::{Handle, Message, Pause, Shared, Stop};
+use crate::{maintain, panic};
+
+type Running = Vec<JoinHandle<Result<(), Error>>>;
+
+/// Runs a server until it is told to stop, and waits for its threads.
+///
+/// # Errors
+/// What kept it from starting: an address in use, no threads, no descriptors.
+pub fn run(settings: Settings, allocator: Allocator, log: Option<LogControl>) -> Result<(), Error> {
+    panic::abort_on_panic();
+    probe(&settings)?;
+    let (stop, stopped) = channel();
+    // Before any thread is there: they all inherit the mask and the handlers.
+    watch_signals(stop.clone())?;
+    let threads = usize::from(settings.thread_count().get());
+    let mut polls = Vec::with_capacity(threads);
+    let mut handles = Vec::with_capacity(threads);
+    for _ in 0..threads {
+        let poll = Poll::new().context(ErrorKind::Resource, "creating a poll")?;
+        let waker = Waker::new(poll.registry(), WAKER);
+        let waker = waker.context(ErrorKind::Resource, "creating a waker")?;
+        handles.push(Arc::new(Handle::new(waker)));
+        polls.push(poll);
+    }
+    let admin = start_admin(settings, allocator, log, &handles)?;
+    let shared = Arc::new(Shared {
+        settings: Arc::clone(admin.settings()),
+        admin,
+        clients: Clients::default(),
+        reactors: handles,
+        pause: Pause::default(),
+        monitors: AtomicU64::new(0),
+        stopping: AtomicBool::new(false),
+        stop,
+    });
+    let (running, addresses) = start_reactors(&shared, polls)?;
+    let maintenance = maintain::start(Arc::clone(&shared))
+        .context(ErrorKind::Resource, "starting the maintenance thread")?;
+    greet(&shared, &addresses);
+    wait(&shared, &stopped, running)?;
+    // It only sleeps and works in short slices, and aborts the process if it panics.
+    drop(maintenance.join());
+    Ok(())
+}
+
+fn start_admin(
+    settings: Settings,
+    allocator: Allocator,
+    log: Option<LogControl>,
+    handles: &[Arc<Handle>],
+) -> Result<Arc<Admin>, Error> {
+    let reactors: OnceLock<Vec<Arc<Handle>>> = OnceLock::from(handles.to_vec());
+    let deliver = move |ticket: crate::admin::auth::AuthTicket, verdict| {
+        let reactors = reactors.get().expect("set when it was made");
+        reactors[ticket.reactor].send(Message::Verdict(ticket.connection, verdict));
+    };
+    let names = engine::commands::all().iter().map(|row| row.name).collect();
+    let wiring = Wiring { allocator, deliver: Box::new(deliver), log };
+    Admin::start(settings, names, wiring).context(ErrorKind::Resource, "starting")
+}
+
+fn start_reactors(shared: &Arc<Shared>, polls: Vec<Poll>) -> Result<(Running, Vec<String>), Error> {
+    let settings = shared.settings.load();
+    let counter = quanta::Clock::new();
+    let mut reactors = Vec::with_capacity(polls.len());
+    let mut addresses = Vec::new();
+    for (index, poll) in polls.into_iter().enumerate() {
+        let core = Core {
+            shared: Arc::clone(shared),
+            stats: shared.admin.stats().register(),
+            settings: SettingsReader::new(Arc::clone(&shared.settings)),
+            index,
+            counter: counter.clone(),
+        };
+        let listeners = listen(&settings, index == 0)?;
+        if index == 0 {
+            addresses = listeners.iter().map(Listener::address).collect();
+        }
+        let session = shared.admin.engine().session();
+        reactors.push((index, Reactor::new(core, poll, listeners, session)?));
+    }
+    let start = |(index, reactor): (usize, Reactor)| {
+        let name = format!("zumic-reactor-{index}");
+        thread::Builder::new()
+            .name(name)
+            .spawn(move || reactor.run())
+            .context(ErrorKind::Resource, "starting a reactor thread")
+    };
+    let running = reactors.into_iter().map(start).collect::<Result<_, _>>()?;
+    Ok((running, addresses))
+}
+
+/// Says that the server is up.
+fn greet(shared: &Shared, addresses: &[String]) {
+    let settings = shared.settings.load();
+    let allocator = shared.admin.allocator();
+    let banner = Banner { settings: &settings, addresses, allocator };
+    tracing::info!("ready\n\n{banner}");
+}
+
+/// Turns signals into messages. A second signal ends the process at once.
+fn watch_signals(stop: Sender<Stop>) -> Result<(), Error> {
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM]).context(ErrorKind::Resource, "watching signals")?;
+    let watch = move || {
+        for (count, signal) in signals.forever().enumerate() {
+            if count > 0 {
+                tracing::warn!("a second signal: ending at once");
+                std::process::exit(128 + signal);
+            }
+            let _ = stop.send(Stop::Signal(signal));
+        }
+    };
+    thread::Builder::new()
+        .name("zumic-signals".to_owned())
+        .spawn(watch)
+        .context(ErrorKind::Resource, "starting the signal thread")?;
+    Ok(())
+}
+
+/// Waits for the word to stop, then for the reactors.
+fn wait(shared: &Shared, stopped: &Receiver<Stop>, running: Running) -> Result<(), Error> {
+    match stopped.recv() {
+        Ok(Stop::Signal(signal)) => tracing::info!("signal {signal}: stopping"),
+        Ok(Stop::Command) => tracing::info!("SHUTDOWN: stopping"),
+        Err(_) => tracing::warn!("nobody is left to stop the server: stopping"),
+    }
+    shared.begin_stop();
+    let mut result = Ok(());
+    for reactor in running {
+        // A reactor that panicked has aborted the process, so a join does not fail.
+        let ended = reactor.join().unwrap_or(Ok(()));
+        result = result.and(ended);
+    }
+    tracing::info!("bye");
+    result
+}
