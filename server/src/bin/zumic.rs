@@ -15,7 +15,7 @@ static GLOBAL: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 fn main() -> ExitCode {
     match read(env::args_os().skip(1), env::vars_os()) {
         Ok(Invocation::Help) => say(&help()),
-        Ok(Invocation::Version) => say(&format!("zumic {}\n", version::line())),
+        Ok(Invocation::Version) => say(&format!("{}\n", version::line())),
         Ok(Invocation::Run(settings)) => match run(*settings) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
