@@ -572,6 +572,8 @@ impl<'s> Context<'s> {
         }
         let mut keys = Vec::new();
         collect_keys(self.scope.db, spec, args, &mut keys);
+        // A database that is none: the handler answers the error.
+        keys.retain(|&(db, _)| db < self.databases());
         if spec.flags.contains(Flags::WRITE) {
             self.take(&keys)?;
         } else {

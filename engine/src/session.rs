@@ -97,7 +97,7 @@ impl Session {
                 break epoch;
             }
             spins += 1;
-            if spins % 64 == 0 {
+            if spins.is_multiple_of(64) {
                 std::thread::yield_now();
             }
             spin_hint();

@@ -250,7 +250,7 @@ impl<'s> Context<'s> {
         let mut spins = 0_u32;
         let wait = || {
             spins += 1;
-            if spins % 64 == 0 {
+            if spins.is_multiple_of(64) {
                 std::thread::yield_now();
             }
             spin_hint();
@@ -391,6 +391,7 @@ impl<'s> Context<'s> {
             db = selected(queued.spec, args).filter(|&db| db < self.databases()).unwrap_or(db);
             collect_keys(db, queued.spec, args, &mut keys);
         }
+        keys.retain(|&(db, _)| db < self.databases());
         let watched = std::mem::take(&mut self.scope.watches);
         keys.extend(watched.iter().map(|watch| (watch.db, &*watch.key)));
         let taken = if keys.is_empty() { Ok(()) } else { self.take(&keys) };

@@ -80,6 +80,7 @@ pub enum CommandError {
     NoSuchKey,
     NoSuchUser(String),
     NotAFloat,
+    NotAnInt32,
     NotAnInteger,
     NotAnIntegerNamed(&'static str),
     NotPositive,
@@ -297,6 +298,9 @@ impl CommandError {
             }
             Self::NanOrInfinity => "ERR increment would produce NaN or Infinity",
             Self::NoSuchKey => "ERR no such key",
+            Self::NotAnInt32 => {
+                "ERR value is out of range, value must between -2147483648 and 2147483647"
+            }
             Self::NotAnInteger => "ERR value is not an integer or out of range",
             Self::NotPositive => "ERR value is out of range, must be positive",
             Self::NumberOutOfRange => "ERR value is out of range",

@@ -2,7 +2,7 @@
 
 use zumic_error::CommandError;
 
-use super::argument::{Argument, ArgumentKind};
+use super::argument::Argument;
 use super::glob;
 use super::keyspec::{BeginSearch, FindKeys, KeyFlags, KeySpec};
 use super::spec::{Categories, CommandSpec};
@@ -33,7 +33,7 @@ const HELP: &[&str] = &[
     "GETKEYSANDFLAGS <full-command>",
     "    Return the keys and the access flags from a full Redis command.",
     "HELP",
-    "    Print this help.",
+    "    Prints this help.",
 ];
 
 /// The row of a name that may be `container|sub`.
@@ -102,6 +102,11 @@ fn write_info(sink: &mut dyn ReplySink, row: &CommandSpec) {
     row.tips.iter().for_each(|tip| sink.bulk(tip.as_bytes()));
     sink.set(row.keys.len());
     row.keys.iter().for_each(|spec| write_key_spec(sink, spec));
+    if row.subcommands.is_empty() {
+        // An empty set, not an empty array: so Redis.
+        sink.set(0);
+        return;
+    }
     sink.array(row.subcommands.len());
     row.subcommands.iter().for_each(|sub| write_info(sink, sub));
 }
@@ -183,12 +188,9 @@ pub(super) fn list(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
         }
         _ => return Err(CommandError::Syntax.into()),
     };
-    let filtered = args.len() > 2;
     let mut names = Vec::new();
     for row in commands() {
-        // As in Redis: a filter looks at subcommands, too.
-        let subs = row.subcommands.iter().filter(|_| filtered);
-        let both = std::iter::once(*row).chain(subs);
+        let both = std::iter::once(*row).chain(row.subcommands);
         names.extend(both.filter(|row| admits(row)).map(|row| row.name));
     }
     let sink = context.sink();
@@ -346,12 +348,12 @@ fn write_argument(sink: &mut dyn ReplySink, argument: &Argument) {
         !argument.deprecated_since.is_empty(),
         !flags.is_empty(),
         argument.is_group(),
-        shown && argument.kind != ArgumentKind::PureToken,
+        shown,
     ];
     sink.map(2 + optional.into_iter().filter(|field| *field).count());
     write_text(sink, "name", argument.name);
     write_text(sink, "type", argument.kind.name());
-    if shown && argument.kind != ArgumentKind::PureToken {
+    if shown {
         write_text(sink, "display_text", argument.name);
     }
     if let Some(spec) = argument.key_spec {

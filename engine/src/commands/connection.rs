@@ -2,7 +2,7 @@
 
 use zumic_error::CommandError;
 
-use super::number::parse_integer;
+use super::keys::database;
 use crate::{Context, Halt};
 
 type Outcome = Result<(), Halt>;
@@ -26,9 +26,8 @@ pub(super) fn echo(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
 
 /// SELECT index
 pub(super) fn select(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    let index = parse_integer(args[1])?;
-    let index = u16::try_from(index).ok().filter(|index| *index < context.databases());
-    context.scope().db = index.ok_or(CommandError::DbIndexOutOfRange)?;
+    let db = database(context, args[1])?;
+    context.scope().db = db;
     context.sink().simple("OK");
     Ok(())
 }

@@ -1,72 +1,51 @@
-//! Handlers: deadlines.
+//! Deadlines of keys: setting them, reading them, taking them away.
+//!
+//! Deadlines are Unix milliseconds. One that has passed when it is set deletes the key.
 
 use zumic_error::CommandError;
 
 use super::number::parse_integer;
 use crate::{Change, Context, Halt, Record};
 
-type Outcome = Result<(), Halt>;
-type Args<'a> = [&'a [u8]];
-
-/// A deadline as an option gives it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Deadline {
-    /// At this Unix time in milliseconds.
-    At(u64),
-    /// The one there is.
-    Keep,
-    /// None.
-    Never,
-    /// In the past: the key goes at once.
-    Past,
+/// A deadline as a client wrote it: a time from now, or a point in time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span<'a> {
+    pub(super) value: &'a [u8],
+    /// Seconds, or milliseconds.
+    pub(super) seconds: bool,
+    /// Since 1970, or since now.
+    pub(super) absolute: bool,
 }
 
-/// The deadline that `EX`, `PX`, `EXAT` or `PXAT` with its number means.
-///
-/// # Errors
-/// Not an integer, not positive, or beyond what a time can be.
-pub(super) fn deadline_after(
-    now_ms: u64,
-    unit: &[u8],
-    amount: &[u8],
-    command: &'static str,
-) -> Result<Deadline, CommandError> {
-    let (in_seconds, from_now) = match unit {
-        b"EX" => (true, true),
-        b"PX" => (false, true),
-        b"EXAT" => (true, false),
-        b"PXAT" => (false, false),
-        _ => return Err(CommandError::Syntax),
-    };
-    let amount = parse_integer(amount)?;
-    let invalid = CommandError::ExpireTimeInvalid(command);
-    if amount <= 0 {
-        return Err(invalid);
+impl Span<'_> {
+    /// The deadline for the options of SET and GETEX, which take only positive numbers.
+    ///
+    /// # Errors
+    /// [`CommandError::NotAnInteger`]; [`CommandError::ExpireTimeInvalid`] with the name of the
+    /// command when the number is not positive or too large.
+    pub(super) fn deadline(self, now_ms: u64, command: &'static str) -> Result<u64, CommandError> {
+        let number = parse_integer(self.value)?;
+        let deadline = (number > 0).then(|| self.resolve(number, now_ms)).flatten();
+        let deadline = deadline.and_then(|deadline| u64::try_from(deadline).ok());
+        deadline.ok_or(CommandError::ExpireTimeInvalid(command))
     }
-    let at = absolute(now_ms, amount, in_seconds, from_now).ok_or(invalid)?;
-    Ok(bounded(at, now_ms))
-}
 
-/// Unix milliseconds, or `None` on overflow.
-fn absolute(now_ms: u64, amount: i64, in_seconds: bool, from_now: bool) -> Option<i64> {
-    let ms = if in_seconds { amount.checked_mul(1_000)? } else { amount };
-    if from_now { ms.checked_add(i64::try_from(now_ms).ok()?) } else { Some(ms) }
-}
-
-fn bounded(at: i64, now_ms: u64) -> Deadline {
-    match u64::try_from(at) {
-        Ok(at) if at > now_ms => Deadline::At(at),
-        _ => Deadline::Past,
+    fn resolve(self, number: i64, now_ms: u64) -> Option<i64> {
+        let milliseconds = if self.seconds { number.checked_mul(1000)? } else { number };
+        if self.absolute {
+            return Some(milliseconds);
+        }
+        milliseconds.checked_add(i64::try_from(now_ms).ok()?)
     }
 }
 
-/// EXPIRE's conditions.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+/// The options of EXPIRE and its like.
+#[derive(Clone, Copy, Debug, Default)]
 struct Conditions {
     absent: bool,
-    present: bool,
     greater: bool,
     less: bool,
+    present: bool,
 }
 
 impl Conditions {
@@ -74,10 +53,10 @@ impl Conditions {
         let mut parsed = Self::default();
         for option in options {
             match option.to_ascii_uppercase().as_slice() {
-                b"GT" => parsed.greater = true,
-                b"LT" => parsed.less = true,
                 b"NX" => parsed.absent = true,
                 b"XX" => parsed.present = true,
+                b"GT" => parsed.greater = true,
+                b"LT" => parsed.less = true,
                 _ => {
                     let option = String::from_utf8_lossy(option).into_owned();
                     return Err(CommandError::ExpireOptionUnknown(option));
@@ -93,104 +72,107 @@ impl Conditions {
         Ok(parsed)
     }
 
-    /// Whether a deadline may replace the one there is. No deadline counts as infinitely late.
-    fn allow(self, current: Option<u64>, new_ms: i64) -> bool {
-        let current_ms = current.map_or(i64::MAX, |at| i64::try_from(at).unwrap_or(i64::MAX));
-        !(self.absent && current.is_some()
-            || self.present && current.is_none()
-            || self.greater && (current.is_none() || new_ms <= current_ms)
-            || self.less && current.is_some() && new_ms >= current_ms)
+    /// Whether the new deadline may replace the old one; no deadline is later than any.
+    fn allow(self, old: Option<u64>, new: i64) -> bool {
+        let old = old.map(|old| i64::try_from(old).unwrap_or(i64::MAX));
+        !(self.absent && old.is_some()
+            || self.present && old.is_none()
+            || self.greater && old.is_none_or(|old| new <= old)
+            || self.less && old.is_some_and(|old| new >= old))
     }
+}
+
+/// EXPIRE key seconds [NX | XX | GT | LT]
+pub(super) fn expire(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    set_deadline(context, args, true, false, "expire")
+}
+
+/// PEXPIRE key milliseconds [NX | XX | GT | LT]
+pub(super) fn pexpire(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    set_deadline(context, args, false, false, "pexpire")
+}
+
+/// EXPIREAT key unix-time-seconds [NX | XX | GT | LT]
+pub(super) fn expireat(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    set_deadline(context, args, true, true, "expireat")
+}
+
+/// PEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT]
+pub(super) fn pexpireat(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    set_deadline(context, args, false, true, "pexpireat")
 }
 
 fn set_deadline(
     context: &mut Context<'_>,
-    args: &Args<'_>,
-    in_seconds: bool,
-    from_now: bool,
+    args: &[&[u8]],
+    seconds: bool,
+    absolute: bool,
     command: &'static str,
-) -> Outcome {
+) -> Result<(), Halt> {
     let conditions = Conditions::parse(&args[3..])?;
-    let amount = parse_integer(args[2])?;
-    let now_ms = context.now_ms();
-    let at = absolute(now_ms, amount, in_seconds, from_now)
-        .ok_or(CommandError::ExpireTimeInvalid(command))?;
-    let done = context.update(args[1], |old| {
-        let Some(old) = old else { return Ok((Change::Keep, false)) };
-        if !conditions.allow(old.expire_at_ms(), at) {
+    let now = context.now_ms();
+    let number = parse_integer(args[2])?;
+    let span = Span { value: args[2], seconds, absolute };
+    let deadline = span.resolve(number, now).ok_or(CommandError::ExpireTimeInvalid(command))?;
+    let done = context.update(args[1], |live| {
+        let Some(record) = live else { return Ok((Change::Keep, false)) };
+        if !conditions.allow(record.expire_at_ms(), deadline) {
             return Ok((Change::Keep, false));
         }
-        let change = match bounded(at, now_ms) {
-            Deadline::At(at) => Change::Expire(Some(at)),
-            _ => Change::Remove,
-        };
+        let future = u64::try_from(deadline).ok().filter(|deadline| *deadline > now);
+        let change = future.map_or(Change::Remove, |deadline| Change::Expire(Some(deadline)));
         Ok((change, true))
     })?;
     context.sink().integer(i64::from(done));
     Ok(())
 }
 
-/// EXPIRE key seconds [NX|XX|GT|LT]
-pub(super) fn expire(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    set_deadline(context, args, true, true, "expire")
-}
-
-/// PEXPIRE key milliseconds [NX|XX|GT|LT]
-pub(super) fn pexpire(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    set_deadline(context, args, false, true, "pexpire")
-}
-
-/// EXPIREAT key unix-time-seconds [NX|XX|GT|LT]
-pub(super) fn expireat(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    set_deadline(context, args, true, false, "expireat")
-}
-
-/// PEXPIREAT key unix-time-milliseconds [NX|XX|GT|LT]
-pub(super) fn pexpireat(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    set_deadline(context, args, false, false, "pexpireat")
-}
-
 /// PERSIST key
-pub(super) fn persist(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    let done = context.update(args[1], |old| match old.and_then(Record::expire_at_ms) {
-        Some(_) => Ok((Change::Expire(None), true)),
-        None => Ok((Change::Keep, false)),
+pub(super) fn persist(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    let done = context.update(args[1], |live| {
+        let timed = live.and_then(Record::expire_at_ms).is_some();
+        Ok((if timed { Change::Expire(None) } else { Change::Keep }, timed))
     })?;
     context.sink().integer(i64::from(done));
     Ok(())
 }
 
-/// Answers -2 for no key, -1 for no deadline, else what `of` makes of deadline and time.
-fn answer(context: &mut Context<'_>, key: &[u8], of: impl Fn(u64, u64) -> u64) -> Outcome {
-    let now_ms = context.now_ms();
-    let reply = match context.peek(key)? {
+/// TTL key
+pub(super) fn ttl(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    let now = context.now_ms();
+    answer(context, args[1], |deadline| to_seconds(deadline.saturating_sub(now)))
+}
+
+/// PTTL key
+pub(super) fn pttl(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    let now = context.now_ms();
+    answer(context, args[1], |deadline| deadline.saturating_sub(now))
+}
+
+/// EXPIRETIME key
+pub(super) fn expiretime(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    answer(context, args[1], to_seconds)
+}
+
+/// PEXPIRETIME key
+pub(super) fn pexpiretime(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    answer(context, args[1], |deadline| deadline)
+}
+
+/// Seconds, rounded as Redis rounds: half a second counts as one.
+const fn to_seconds(milliseconds: u64) -> u64 {
+    milliseconds.saturating_add(500) / 1000
+}
+
+/// Answers -2 without a key, -1 without a deadline.
+fn answer(context: &mut Context<'_>, key: &[u8], form: impl Fn(u64) -> u64) -> Result<(), Halt> {
+    let number = match context.peek(key)?.map(Record::expire_at_ms) {
         None => -2,
-        Some(record) => record
-            .expire_at_ms()
-            .map_or(-1, |at| i64::try_from(of(at, now_ms)).expect("deadlines come from an i64")),
+        Some(None) => -1,
+        Some(Some(deadline)) => i64::try_from(form(deadline)).unwrap_or(i64::MAX),
     };
-    context.sink().integer(reply);
+    context.sink().integer(number);
     Ok(())
-}
-
-/// TTL key: seconds, rounded.
-pub(super) fn ttl(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    answer(context, args[1], |at, now| (at.saturating_sub(now) + 500) / 1_000)
-}
-
-/// PTTL key: milliseconds.
-pub(super) fn pttl(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    answer(context, args[1], u64::saturating_sub)
-}
-
-/// EXPIRETIME key: Unix seconds, rounded.
-pub(super) fn expiretime(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    answer(context, args[1], |at, _| (at + 500) / 1_000)
-}
-
-/// PEXPIRETIME key: Unix milliseconds.
-pub(super) fn pexpiretime(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    answer(context, args[1], |at, _| at)
 }
 
 #[cfg(test)]
@@ -198,31 +180,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn conditions_on_both_sides() {
-        let parse = |words: &[&str]| {
-            let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
-            Conditions::parse(&words)
+    fn spans_refuse_what_redis_refuses() {
+        let span = |value: &'static str, seconds, absolute| {
+            Span { value: value.as_bytes(), seconds, absolute }.deadline(1_000, "set")
         };
-        assert!(parse(&["nx"]).unwrap().allow(None, 5));
-        assert!(!parse(&["NX"]).unwrap().allow(Some(9), 5));
-        assert!(!parse(&["xx"]).unwrap().allow(None, 5));
-        assert!(!parse(&["gt"]).unwrap().allow(None, 5));
-        assert!(parse(&["gt"]).unwrap().allow(Some(4), 5));
-        assert!(!parse(&["gt"]).unwrap().allow(Some(5), 5));
-        assert!(parse(&["lt"]).unwrap().allow(None, 5));
-        assert!(!parse(&["lt"]).unwrap().allow(Some(5), 5));
-        assert_eq!(parse(&["nx", "gt"]), Err(CommandError::ExpireConflict));
-        assert_eq!(parse(&["lt", "gt"]), Err(CommandError::ExpireGtLtConflict));
-        assert_eq!(parse(&["x"]), Err(CommandError::ExpireOptionUnknown("x".into())));
+        assert_eq!(span("5", true, false), Ok(6_000));
+        assert_eq!(span("5", false, true), Ok(5));
+        let invalid = Err(CommandError::ExpireTimeInvalid("set"));
+        assert_eq!(span("0", true, false), invalid);
+        assert_eq!(span("-1", false, true), invalid);
+        assert_eq!(span("9223372036854775807", false, false), invalid);
+        assert_eq!(span("9223372036854776", true, true), invalid);
+        assert_eq!(span("9223372036854775", true, true), Ok(9_223_372_036_854_775_000));
+        assert_eq!(span("x", true, false), Err(CommandError::NotAnInteger));
     }
 
     #[test]
-    fn a_deadline_now_is_in_the_past() {
-        assert_eq!(deadline_after(1_000, b"PXAT", b"1000", "set"), Ok(Deadline::Past));
-        assert_eq!(deadline_after(1_000, b"PXAT", b"1001", "set"), Ok(Deadline::At(1_001)));
-        assert_eq!(deadline_after(1_000, b"EX", b"2", "set"), Ok(Deadline::At(3_000)));
-        let invalid = Err(CommandError::ExpireTimeInvalid("set"));
-        assert_eq!(deadline_after(1_000, b"EX", b"0", "set"), invalid);
-        assert_eq!(deadline_after(1_000, b"EX", b"9223372036854775807", "set"), invalid);
+    fn conditions_compare_with_the_old_deadline() {
+        let parse = |line: &str| {
+            let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            Conditions::parse(&words)
+        };
+        let allow = |line: &str, old| parse(line).map(|conditions| conditions.allow(old, 10));
+        assert_eq!(allow("nx", None), Ok(true));
+        assert_eq!(allow("nx", Some(5)), Ok(false));
+        assert_eq!(allow("xx", None), Ok(false));
+        assert_eq!(allow("gt", None), Ok(false));
+        assert_eq!(allow("gt", Some(9)), Ok(true));
+        assert_eq!(allow("gt", Some(10)), Ok(false));
+        assert_eq!(allow("lt", None), Ok(true));
+        assert_eq!(allow("lt xx", None), Ok(false));
+        assert_eq!(allow("lt", Some(10)), Ok(false));
+        assert_eq!(allow("nx gt", None), Err(CommandError::ExpireConflict));
+        assert_eq!(allow("gt lt", None), Err(CommandError::ExpireGtLtConflict));
     }
 }

@@ -182,14 +182,23 @@ pub(super) fn renamenx(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     Ok(())
 }
 
-fn database(
-    context: &Context<'_>,
-    text: &[u8],
-    invalid: &CommandError,
-) -> Result<u16, CommandError> {
-    let index = parse_integer(text).map_err(|_| invalid.clone())?;
+/// A number of 32 bits: what Redis takes for the index of a database.
+fn int32(text: &[u8]) -> Result<i32, CommandError> {
+    i32::try_from(parse_integer(text)?).map_err(|_| CommandError::NotAnInt32)
+}
+
+fn known(context: &Context<'_>, index: i32) -> Result<u16, CommandError> {
     let index = u16::try_from(index).ok().filter(|index| *index < context.databases());
     index.ok_or(CommandError::DbIndexOutOfRange)
+}
+
+/// A database by its number.
+///
+/// # Errors
+/// [`CommandError::NotAnInteger`], [`CommandError::NotAnInt32`] or
+/// [`CommandError::DbIndexOutOfRange`].
+pub(super) fn database(context: &Context<'_>, text: &[u8]) -> Result<u16, CommandError> {
+    known(context, int32(text)?)
 }
 
 /// COPY's options.
@@ -204,7 +213,7 @@ fn copy_options(context: &mut Context<'_>, args: &Args<'_>) -> Result<(u16, bool
                 rest
             }
             [option, index, rest @ ..] if option.eq_ignore_ascii_case(b"DB") => {
-                db = database(context, index, &CommandError::NotAnInteger)?;
+                db = database(context, index)?;
                 rest
             }
             _ => return Err(CommandError::Syntax),
@@ -247,7 +256,7 @@ pub(super) fn copy_keys<'a>(db: u16, args: &[&'a [u8]], keys: &mut KeyList<'a>) 
 
 /// MOVE key db
 pub(super) fn r#move(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    let target = database(context, args[2], &CommandError::NotAnInteger)?;
+    let target = database(context, args[2])?;
     if target == context.scope().db {
         return Err(CommandError::SameObject.into());
     }
@@ -275,8 +284,9 @@ pub(super) fn move_keys<'a>(db: u16, args: &[&'a [u8]], keys: &mut KeyList<'a>) 
 
 /// SWAPDB index1 index2
 pub(super) fn swapdb(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    let first = database(context, args[1], &CommandError::DbIndexInvalidFirst)?;
-    let second = database(context, args[2], &CommandError::DbIndexInvalidSecond)?;
+    let first = int32(args[1]).map_err(|_| CommandError::DbIndexInvalidFirst)?;
+    let second = int32(args[2]).map_err(|_| CommandError::DbIndexInvalidSecond)?;
+    let (first, second) = (known(context, first)?, known(context, second)?);
     context.swap_databases(first, second);
     context.sink().simple("OK");
     Ok(())

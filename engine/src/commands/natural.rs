@@ -129,7 +129,7 @@ impl Natural {
     }
 
     /// Decimal digits.
-    pub(super) fn to_decimal(mut self) -> String {
+    pub(super) fn into_decimal(mut self) -> String {
         let mut groups = Vec::new();
         while !self.limbs.is_empty() {
             let mut rest: u32 = 0;
@@ -169,11 +169,11 @@ mod tests {
     #[test]
     fn decimals_survive() {
         for text in ["0", "1", "4294967296", "340282366920938463463374607431768211456"] {
-            assert_eq!(natural(text).to_decimal(), text);
+            assert_eq!(natural(text).into_decimal(), text);
         }
         let mut power = natural("1");
         power.scale_ten(40);
-        assert_eq!(power.to_decimal(), format!("1{}", "0".repeat(40)));
+        assert_eq!(power.into_decimal(), format!("1{}", "0".repeat(40)));
     }
 
     #[test]

@@ -45,14 +45,20 @@ pub(super) fn decrby(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     add(context, args[1], amount)
 }
 
-fn add_float(context: &mut Context<'_>, key: &[u8], amount: Extended) -> Outcome {
-    let sum = context.update(key, |old| {
+/// The value is looked at before the amount, because Redis's errors come in that order.
+fn add_float(
+    context: &mut Context<'_>,
+    args: &Args<'_>,
+    sign: impl Fn(Extended) -> Extended,
+) -> Outcome {
+    let sum = context.update(args[1], |old| {
         let now = match text_of(old)? {
             None => Extended::from_integer(0),
             Some(Text::Int(number)) => Extended::from_integer(number),
             Some(text) => Extended::parse(&text.to_bytes()).ok_or(CommandError::NotAFloat)?,
         };
-        let sum = now.plus(amount).filter(|sum| !sum.is_infinite());
+        let amount = Extended::parse(args[2]).ok_or(CommandError::NotAFloat)?;
+        let sum = now.plus(sign(amount)).filter(|sum| !sum.is_infinite());
         let text = sum.ok_or(CommandError::NanOrInfinity)?.to_text().into_bytes();
         let new = NewText::Fresh(text.clone());
         Ok((put(new, old.and_then(Record::expire_at_ms)), text))
@@ -63,13 +69,12 @@ fn add_float(context: &mut Context<'_>, key: &[u8], amount: Extended) -> Outcome
 
 /// INCRBYFLOAT key increment
 pub(super) fn incrbyfloat(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    add_float(context, args[1], Extended::parse(args[2]).ok_or(CommandError::NotAFloat)?)
+    add_float(context, args, |amount| amount)
 }
 
 /// DECRBYFLOAT key decrement (Zumic's own)
 pub(super) fn decrbyfloat(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    let amount = Extended::parse(args[2]).ok_or(CommandError::NotAFloat)?;
-    add_float(context, args[1], amount.negated())
+    add_float(context, args, Extended::negated)
 }
 
 /// SETFLOAT key number (Zumic's own): stores the shortest text that reads back the same.

@@ -3,10 +3,15 @@
 use zumic_error::CommandError;
 
 use super::number::parse_integer;
-use crate::{Context, Halt, Record};
+use crate::{Context, Halt, Record, Text};
 
 type Outcome = Result<(), Halt>;
 type Args<'a> = [&'a [u8]];
+
+/// What Redis answers for values that are shared and never freed.
+const SHARED_REFERENCES: i64 = 2_147_483_647;
+/// Integers below this are shared in Redis.
+const SHARED_INTEGERS: i64 = 10_000;
 
 const OBJECT_HELP: &[&str] = &[
     "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
@@ -23,7 +28,7 @@ const OBJECT_HELP: &[&str] = &[
     "    Return the number of references of the value associated with the specified",
     "    <key>.",
     "HELP",
-    "    Print this help.",
+    "    Prints this help.",
 ];
 
 const MEMORY_HELP: &[&str] = &[
@@ -36,7 +41,7 @@ const MEMORY_HELP: &[&str] = &[
     "    Return memory in bytes used by <key> and its value. Nested values are",
     "    sampled up to <count> times (default: 5, 0 means sample all).",
     "HELP",
-    "    Print this help.",
+    "    Prints this help.",
 ];
 
 fn lines(context: &mut Context<'_>, lines: &[&str]) -> Outcome {
@@ -92,10 +97,14 @@ pub(super) fn idletime(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     })
 }
 
-/// OBJECT REFCOUNT key: values are never shared between keys.
+/// OBJECT REFCOUNT key
+///
+/// Values are never shared between keys here; the answer is the one that Redis gives, which
+/// shares small integers.
 pub(super) fn refcount(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    inspect(context, args[2], |context, _| {
-        context.sink().integer(1);
+    inspect(context, args[2], |context, record| {
+        let shared = matches!(record.text(), Some(Text::Int(0..SHARED_INTEGERS)));
+        context.sink().integer(if shared { SHARED_REFERENCES } else { 1 });
         Ok(())
     })
 }
@@ -107,15 +116,16 @@ pub(super) fn memory_help(context: &mut Context<'_>, _: &Args<'_>) -> Outcome {
 
 /// MEMORY USAGE key [SAMPLES count]
 pub(super) fn memory_usage(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    match &args[3..] {
-        [] => {}
-        [option, count] if option.eq_ignore_ascii_case(b"SAMPLES") => {
+    for pair in args[3..].chunks(2) {
+        match pair {
             // Strings are measured whole, whatever the count; it still has to be one.
-            if parse_integer(count)? < 0 {
-                return Err(CommandError::Syntax.into());
+            [option, count] if option.eq_ignore_ascii_case(b"SAMPLES") => {
+                if parse_integer(count)? < 0 {
+                    return Err(CommandError::Syntax.into());
+                }
             }
+            _ => return Err(CommandError::Syntax.into()),
         }
-        _ => return Err(CommandError::Syntax.into()),
     }
     inspect(context, args[2], |context, record| {
         let bytes = record.memory() + size_of::<u64>();

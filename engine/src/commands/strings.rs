@@ -1,21 +1,25 @@
-//! Handlers: strings.
+//! Commands on strings as strings; numbers in strings are in `numbers`.
 
 use zumic_error::CommandError;
 
-use super::expire::{Deadline, deadline_after};
+use super::expire::Span;
 use super::number::parse_integer;
-use crate::{Change, Context, Halt, LargeString, NewText, Put, Record, Text};
+use crate::{Change, Context, Halt, NewText, Put, Record, ReplySink, Text};
 
-pub(super) use super::lcs::lcs;
+/// The string of a record that may be absent.
+///
+/// # Errors
+/// [`CommandError::WrongType`] when it holds another type.
+#[inline]
+pub(super) fn text_of(record: Option<&Record>) -> Result<Option<Text<'_>>, CommandError> {
+    record.map(|record| record.text().ok_or(CommandError::WrongType)).transpose()
+}
 
-type Outcome = Result<(), Halt>;
-type Args<'a> = [&'a [u8]];
-
-/// The text of a live record, or nothing; `WRONGTYPE` for another type.
-pub(super) fn text_of<'r>(record: Option<&'r Record>) -> Result<Option<Text<'r>>, CommandError> {
-    match record {
-        None => Ok(None),
-        Some(record) => record.text().map(Some).ok_or(CommandError::WrongType),
+#[inline]
+fn write_or_null(sink: &mut dyn ReplySink, text: Option<Text<'_>>) {
+    match text {
+        Some(text) => text.write(sink),
+        None => sink.null(),
     }
 }
 
@@ -24,402 +28,387 @@ pub(super) fn put(text: NewText<'_>, expire_at_ms: Option<u64>) -> Change<'_> {
     Change::Put(Put { text, expire_at_ms })
 }
 
-/// An owned copy of a text, for a reply that is written after the update.
-#[derive(Clone, Debug)]
-pub(super) enum Owned {
-    Bytes(Vec<u8>),
-    Large(LargeString),
-}
-
-impl Owned {
-    pub(super) fn of(text: Text<'_>) -> Self {
-        match text {
-            Text::Large(large) => Self::Large(large.clone()),
-            other => Self::Bytes(other.to_bytes().into_owned()),
-        }
-    }
-}
-
-/// Writes an optional text.
-pub(super) fn write_optional(context: &mut Context<'_>, text: Option<&Owned>) {
-    match text {
-        None => context.sink().null(),
-        Some(Owned::Bytes(bytes)) => context.sink().bulk(bytes),
-        Some(Owned::Large(large)) => context.sink().bulk_large(large),
-    }
-}
-
-pub(super) fn ok(context: &mut Context<'_>) -> Outcome {
-    context.sink().simple("OK");
-    Ok(())
+/// A change that stores an argument, encoded as SET does.
+fn store(bytes: &[u8], expire_at_ms: Option<u64>) -> Change<'_> {
+    put(NewText::encode(bytes), expire_at_ms)
 }
 
 /// GET key
-pub(super) fn get(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    match text_of(context.read(args[1])?)? {
-        None => context.sink().null(),
-        Some(text) => text.write(context.sink()),
+pub(super) fn get(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    let text = text_of(context.read(args[1])?)?;
+    write_or_null(context.sink(), text);
+    Ok(())
+}
+
+/// STRLEN key
+pub(super) fn strlen(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    let len = text_of(context.read(args[1])?)?.map_or(0, Text::len);
+    context.sink().integer(i64::try_from(len).expect("strings are below 2^63 bytes"));
+    Ok(())
+}
+
+/// MGET key [key ...]
+pub(super) fn mget(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    // Reading may fail, so all of it comes before the first part of the reply (H1).
+    let keys = args[1..].iter();
+    let records = keys.map(|key| context.read(key)).collect::<Result<Vec<_>, _>>()?;
+    let sink = context.sink();
+    sink.array(records.len());
+    for record in records {
+        write_or_null(sink, record.and_then(Record::text));
     }
     Ok(())
 }
 
-/// When SET stores.
+/// When SET writes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Condition<'a> {
     Always,
-    Absent,
-    Present,
-    /// The value there equals this one (Valkey 8.1).
-    Equal(&'a [u8]),
+    IfAbsent,
+    IfEqual(&'a [u8]),
+    IfPresent,
 }
 
-/// SET's options.
+/// What happens to the deadline.
+#[derive(Clone, Copy, Debug)]
+enum Deadline<'a> {
+    Clear,
+    Keep,
+    Set(Span<'a>),
+}
+
 struct SetOptions<'a> {
     condition: Condition<'a>,
-    deadline: Deadline,
+    deadline: Option<Deadline<'a>>,
     get: bool,
 }
 
-fn set_options<'a>(
-    context: &Context<'_>,
-    options: &[&'a [u8]],
-) -> Result<SetOptions<'a>, CommandError> {
-    let mut parsed =
-        SetOptions { condition: Condition::Always, deadline: Deadline::Never, get: false };
-    let mut rest = options;
-    while let [option, tail @ ..] = rest {
-        rest = tail;
-        let free = parsed.condition == Condition::Always;
-        match option.to_ascii_uppercase().as_slice() {
-            b"NX" if free => parsed.condition = Condition::Absent,
-            b"XX" if free => parsed.condition = Condition::Present,
-            b"IFEQ" if free => {
-                let [value, tail @ ..] = rest else { return Err(CommandError::Syntax) };
-                parsed.condition = Condition::Equal(value);
-                rest = tail;
+/// `EX`, `PX`, `EXAT` and `PXAT`.
+fn span_option<'a>(word: &[u8], value: Option<&&'a [u8]>) -> Option<Span<'a>> {
+    let value = *value?;
+    let of = |seconds, absolute| Some(Span { value, seconds, absolute });
+    match word.to_ascii_uppercase().as_slice() {
+        b"EX" => of(true, false),
+        b"PX" => of(false, false),
+        b"EXAT" => of(true, true),
+        b"PXAT" => of(false, true),
+        _ => None,
+    }
+}
+
+/// Takes one of the deadline options; a unit may come twice, but not two different ones.
+fn add_span<'a>(deadline: &mut Option<Deadline<'a>>, span: Span<'a>) -> Result<(), CommandError> {
+    let fits = match deadline {
+        None => true,
+        Some(Deadline::Set(old)) => (old.seconds, old.absolute) == (span.seconds, span.absolute),
+        Some(Deadline::Clear | Deadline::Keep) => false,
+    };
+    *deadline = Some(Deadline::Set(span));
+    if fits { Ok(()) } else { Err(CommandError::Syntax) }
+}
+
+impl<'a> SetOptions<'a> {
+    fn parse(options: &[&'a [u8]]) -> Result<Self, CommandError> {
+        let mut parsed = Self { condition: Condition::Always, deadline: None, get: false };
+        let mut rest = options.iter();
+        while let Some(word) = rest.next() {
+            let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+            let condition = parsed.condition;
+            if is("NX") && matches!(condition, Condition::Always | Condition::IfAbsent) {
+                parsed.condition = Condition::IfAbsent;
+            } else if is("XX") && matches!(condition, Condition::Always | Condition::IfPresent) {
+                parsed.condition = Condition::IfPresent;
+            } else if is("GET") {
+                parsed.get = true;
+            } else if is("KEEPTTL") && !matches!(parsed.deadline, Some(Deadline::Set(_))) {
+                parsed.deadline = Some(Deadline::Keep);
+            } else if is("IFEQ") && condition == Condition::Always {
+                let value = rest.next().ok_or(CommandError::Syntax)?;
+                parsed.condition = Condition::IfEqual(value);
+            } else {
+                let value = rest.next();
+                let span = span_option(word, value).ok_or(CommandError::Syntax)?;
+                add_span(&mut parsed.deadline, span)?;
             }
-            b"NX" if parsed.condition == Condition::Absent => {}
-            b"XX" if parsed.condition == Condition::Present => {}
-            b"GET" => parsed.get = true,
-            b"KEEPTTL" if parsed.deadline == Deadline::Never => parsed.deadline = Deadline::Keep,
-            unit @ (b"EX" | b"PX" | b"EXAT" | b"PXAT") if parsed.deadline == Deadline::Never => {
-                let [amount, tail @ ..] = rest else { return Err(CommandError::Syntax) };
-                parsed.deadline = deadline_after(context.now_ms(), unit, amount, "set")?;
-                rest = tail;
-            }
-            _ => return Err(CommandError::Syntax),
         }
+        Ok(parsed)
     }
-    Ok(parsed)
 }
 
-/// What SET answers.
-enum SetReply {
-    Done,
-    Kept,
-    Old(Option<Owned>),
+/// Whether a stored string has these bytes.
+fn equals(text: Text<'_>, bytes: &[u8]) -> bool {
+    match text {
+        Text::Int(_) => *text.to_bytes() == *bytes,
+        Text::Large(large) => {
+            let mut rest = bytes;
+            let mut chunks = large.chunks().iter();
+            large.len() == bytes.len()
+                && chunks.all(|chunk| {
+                    let (part, behind) = rest.split_at(chunk.len());
+                    rest = behind;
+                    part == &**chunk
+                })
+        }
+        Text::Slice(slice) => slice == bytes,
+    }
 }
 
-/// SET key value [options]
-pub(super) fn set(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    let value = NewText::encode(args[2]);
-    if args.len() == 3 {
-        context.update(args[1], |_| Ok((put(value.clone(), None), ())))?;
-        return ok(context);
+/// SET key value [NX | XX | IFEQ comparison-value] [GET] [EX seconds | ... | KEEPTTL]
+pub(super) fn set(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    if let [_, key, value] = args {
+        context.update(key, |_| Ok((store(value, None), ())))?;
+        context.sink().simple("OK");
+        return Ok(());
     }
-    let options = set_options(context, &args[3..])?;
-    let reply = context.update(args[1], |old| {
-        let wants_text = options.get || matches!(options.condition, Condition::Equal(_));
-        let text = if wants_text { text_of(old)? } else { None };
-        let stores = match options.condition {
+    let options = SetOptions::parse(&args[3..])?;
+    let now = context.now_ms();
+    let deadline = match options.deadline {
+        Some(Deadline::Set(span)) => Some(span.deadline(now, "set")?),
+        _ => None,
+    };
+    let keep = matches!(options.deadline, Some(Deadline::Keep));
+    let compares = matches!(options.condition, Condition::IfEqual(_));
+    let (old, done) = context.update(args[1], |live| {
+        let old = if options.get || compares { text_of(live)? } else { None };
+        let go = match options.condition {
             Condition::Always => true,
-            Condition::Absent => old.is_none(),
-            Condition::Present => old.is_some(),
-            Condition::Equal(wanted) => text.is_some_and(|text| *text.to_bytes() == *wanted),
+            Condition::IfAbsent => live.is_none(),
+            Condition::IfEqual(bytes) => old.is_some_and(|old| equals(old, bytes)),
+            Condition::IfPresent => live.is_some(),
         };
-        let reply = match (options.get, stores) {
-            (true, _) => SetReply::Old(text.map(Owned::of)),
-            (false, true) => SetReply::Done,
-            (false, false) => SetReply::Kept,
+        let expire_at = if keep { live.and_then(Record::expire_at_ms) } else { deadline };
+        let change = match expire_at {
+            _ if !go => Change::Keep,
+            // Born expired: what Redis stores and then never shows.
+            Some(deadline) if deadline < now => Change::Remove,
+            _ => store(args[2], expire_at),
         };
-        let change = match options.deadline {
-            _ if !stores => Change::Keep,
-            Deadline::Keep => put(value.clone(), old.and_then(Record::expire_at_ms)),
-            Deadline::Never => put(value.clone(), None),
-            Deadline::Past => Change::Remove,
-            Deadline::At(at) => put(value.clone(), Some(at)),
-        };
-        Ok((change, reply))
+        Ok((change, (old, go)))
     })?;
-    match reply {
-        SetReply::Done => context.sink().simple("OK"),
-        SetReply::Kept => context.sink().null(),
-        SetReply::Old(old) => write_optional(context, old.as_ref()),
+    if options.get {
+        write_or_null(context.sink(), old);
+    } else if done {
+        context.sink().simple("OK");
+    } else {
+        context.sink().null();
     }
     Ok(())
 }
 
 /// SETNX key value
-pub(super) fn setnx(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    let value = NewText::encode(args[2]);
-    let stored = context.update(args[1], |old| {
-        let absent = old.is_none();
-        Ok((if absent { put(value.clone(), None) } else { Change::Keep }, absent))
+pub(super) fn setnx(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    let done = context.update(args[1], |live| match live {
+        Some(_) => Ok((Change::Keep, false)),
+        None => Ok((store(args[2], None), true)),
     })?;
-    context.sink().integer(i64::from(stored));
+    context.sink().integer(i64::from(done));
     Ok(())
 }
 
-fn set_with_deadline(
-    context: &mut Context<'_>,
-    args: &Args<'_>,
-    unit: &[u8],
-    name: &'static str,
-) -> Outcome {
-    let Deadline::At(at) = deadline_after(context.now_ms(), unit, args[2], name)? else {
-        unreachable!("a time from now on is in the future")
-    };
-    let value = NewText::encode(args[3]);
-    context.update(args[1], |_| Ok((put(value.clone(), Some(at)), ())))?;
-    ok(context)
-}
-
 /// SETEX key seconds value
-pub(super) fn setex(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    set_with_deadline(context, args, b"EX", "setex")
+pub(super) fn setex(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    let span = Span { value: args[2], seconds: true, absolute: false };
+    set_for(context, args, span.deadline(context.now_ms(), "setex")?)
 }
 
 /// PSETEX key milliseconds value
-pub(super) fn psetex(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    set_with_deadline(context, args, b"PX", "psetex")
+pub(super) fn psetex(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    let span = Span { value: args[2], seconds: false, absolute: false };
+    set_for(context, args, span.deadline(context.now_ms(), "psetex")?)
+}
+
+fn set_for(context: &mut Context<'_>, args: &[&[u8]], deadline: u64) -> Result<(), Halt> {
+    context.update(args[1], |_| Ok((store(args[3], Some(deadline)), ())))?;
+    context.sink().simple("OK");
+    Ok(())
 }
 
 /// GETSET key value
-pub(super) fn getset(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    let value = NewText::encode(args[2]);
-    let old = context.update(args[1], |old| {
-        let old = text_of(old)?.map(Owned::of);
-        Ok((put(value.clone(), None), old))
-    })?;
-    write_optional(context, old.as_ref());
+pub(super) fn getset(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    let old = context.update(args[1], |live| Ok((store(args[2], None), text_of(live)?)))?;
+    write_or_null(context.sink(), old);
     Ok(())
 }
 
 /// GETDEL key
-pub(super) fn getdel(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    let old = context.update(args[1], |old| {
-        let old = text_of(old)?.map(Owned::of);
-        Ok((if old.is_some() { Change::Remove } else { Change::Keep }, old))
-    })?;
-    write_optional(context, old.as_ref());
+pub(super) fn getdel(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    let old = context.update(args[1], |live| Ok((Change::Remove, text_of(live)?)))?;
+    write_or_null(context.sink(), old);
     Ok(())
 }
 
 /// GETEX key [EX seconds | PX milliseconds | EXAT time | PXAT time | PERSIST]
-pub(super) fn getex(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    let deadline = match &args[2..] {
-        [] => Deadline::Keep,
-        [persist] if persist.eq_ignore_ascii_case(b"PERSIST") => Deadline::Never,
-        [unit, amount] => {
-            deadline_after(context.now_ms(), &unit.to_ascii_uppercase(), amount, "getex")?
+pub(super) fn getex(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    let mut wanted = None;
+    let mut rest = args[2..].iter();
+    while let Some(word) = rest.next() {
+        let persists = word.eq_ignore_ascii_case(b"PERSIST");
+        if persists && !matches!(wanted, Some(Deadline::Set(_))) {
+            wanted = Some(Deadline::Clear);
+        } else {
+            let span = span_option(word, rest.next()).ok_or(CommandError::Syntax)?;
+            add_span(&mut wanted, span)?;
         }
-        _ => return Err(CommandError::Syntax.into()),
-    };
-    let old = context.update(args[1], |old| {
-        let text = text_of(old)?.map(Owned::of);
-        let change = match (old, deadline) {
-            (None, _) | (_, Deadline::Keep) => Change::Keep,
-            (Some(old), Deadline::Never) if old.expire_at_ms().is_none() => Change::Keep,
-            (_, Deadline::Never) => Change::Expire(None),
-            (_, Deadline::Past) => Change::Remove,
-            (_, Deadline::At(at)) => Change::Expire(Some(at)),
+    }
+    let Some(wanted) = wanted else { return get(context, args) };
+    let now = context.now_ms();
+    let text = context.update(args[1], |live| {
+        let Some(text) = text_of(live)? else { return Ok((Change::Keep, None)) };
+        let change = match wanted {
+            Deadline::Set(span) => match span.deadline(now, "getex")? {
+                past if past <= now => Change::Remove,
+                deadline => Change::Expire(Some(deadline)),
+            },
+            _ if live.and_then(Record::expire_at_ms).is_some() => Change::Expire(None),
+            _ => Change::Keep,
         };
-        Ok((change, text))
+        Ok((change, Some(text)))
     })?;
-    write_optional(context, old.as_ref());
-    Ok(())
-}
-
-/// MGET key [key ...]
-pub(super) fn mget(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    context.sink().array(args.len() - 1);
-    for key in &args[1..] {
-        // Another type counts as absent here, as in Redis.
-        match context.read(key)?.and_then(Record::text) {
-            None => context.sink().null(),
-            Some(text) => text.write(context.sink()),
-        }
-    }
-    Ok(())
-}
-
-fn check_pairs(args: &Args<'_>, name: &str) -> Result<(), CommandError> {
-    if args.len().is_multiple_of(2) { Err(CommandError::WrongArity(name.into())) } else { Ok(()) }
-}
-
-fn store_pairs(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    for pair in args[1..].chunks_exact(2) {
-        let value = NewText::encode(pair[1]);
-        context.update(pair[0], |_| Ok((put(value.clone(), None), ())))?;
-    }
+    write_or_null(context.sink(), text);
     Ok(())
 }
 
 /// MSET key value [key value ...]
-pub(super) fn mset(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    check_pairs(args, "mset")?;
-    store_pairs(context, args)?;
-    ok(context)
+pub(super) fn mset(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    let (pairs, []) = args[1..].as_chunks() else {
+        return Err(CommandError::WrongArity("mset".to_owned()).into());
+    };
+    for [key, value] in pairs {
+        context.update(key, |_| Ok((store(value, None), ())))?;
+    }
+    context.sink().simple("OK");
+    Ok(())
 }
 
 /// MSETNX key value [key value ...]
-pub(super) fn msetnx(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    check_pairs(args, "msetnx")?;
-    let single = args.len() == 3;
-    if single {
+pub(super) fn msetnx(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    let (pairs, []) = args[1..].as_chunks() else {
+        return Err(CommandError::WrongArity("msetnx".to_owned()).into());
+    };
+    // One pair is no transaction, so its check and its write must be one update.
+    if let [_, _, _] = args {
         return setnx(context, args);
     }
-    for pair in args[1..].chunks_exact(2) {
-        if context.peek(pair[0])?.is_some() {
+    for [key, _] in pairs {
+        if context.peek(key)?.is_some() {
             context.sink().integer(0);
             return Ok(());
         }
     }
-    store_pairs(context, args)?;
+    for [key, value] in pairs {
+        context.update(key, |_| Ok((store(value, None), ())))?;
+    }
     context.sink().integer(1);
     Ok(())
 }
 
-/// STRLEN key
-pub(super) fn strlen(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    let len = text_of(context.read(args[1])?)?.map_or(0, Text::len);
-    context.sink().integer(length(len));
-    Ok(())
-}
-
-/// A length as a reply.
-pub(super) fn length(len: usize) -> i64 {
-    i64::try_from(len).expect("a string is far below 2^63 bytes")
-}
-
-/// Refuses a string that would be too long.
-fn check_len(context: &Context<'_>, len: usize) -> Result<(), CommandError> {
-    let max = context.string_bytes_max();
-    if len as u64 > max { Err(CommandError::StringTooLong) } else { Ok(()) }
-}
-
 /// APPEND key value
-pub(super) fn append(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    let more = args[2];
-    let old_len = text_of(context.peek(args[1])?)?.map_or(0, Text::len);
-    check_len(context, old_len + more.len())?;
-    let len = context.update(args[1], |old| {
-        let deadline = old.and_then(Record::expire_at_ms);
-        let Some(text) = text_of(old)? else {
-            return Ok((put(NewText::encode(more), None), more.len()));
+pub(super) fn append(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    let tail = args[2];
+    let limit = check_limit(context);
+    let len = context.update(args[1], |live| {
+        let Some(old) = text_of(live)? else { return Ok((store(tail, None), tail.len())) };
+        let len = limit(old.len(), tail.len())?;
+        let text = match old {
+            Text::Large(large) => NewText::Large(large.append(tail)),
+            short => NewText::Owned([&*short.to_bytes(), tail].concat()),
         };
-        let (len, new) = match text {
-            Text::Large(large) => (large.len() + more.len(), NewText::Large(large.append(more))),
-            other => {
-                let mut bytes = other.to_bytes().into_owned();
-                bytes.extend_from_slice(more);
-                (bytes.len(), NewText::Owned(bytes))
-            }
-        };
-        Ok((put(new, deadline), len))
+        let expire_at_ms = live.and_then(Record::expire_at_ms);
+        Ok((put(text, expire_at_ms), len))
     })?;
-    context.sink().integer(length(len));
+    context.sink().integer(i64::try_from(len).expect("below the string limit"));
     Ok(())
+}
+
+/// The check against `proto-max-bulk-len`, for use where the context is borrowed.
+fn check_limit(
+    context: &Context<'_>,
+) -> impl Fn(usize, usize) -> Result<usize, CommandError> + use<> {
+    let limit = context.string_bytes_max();
+    move |offset, more| {
+        let len = offset.checked_add(more).filter(|len| *len as u64 <= limit);
+        len.ok_or(CommandError::StringTooLong)
+    }
 }
 
 /// SETRANGE key offset value
-pub(super) fn setrange(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    let offset = parse_integer(args[2])?;
+pub(super) fn setrange(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
+    let (offset, bytes) = (parse_integer(args[2])?, args[3]);
     let offset = usize::try_from(offset).map_err(|_| CommandError::OffsetOutOfRange)?;
-    let value = args[3];
-    if value.is_empty() {
-        let len = text_of(context.peek(args[1])?)?.map_or(0, Text::len);
-        context.sink().integer(length(len));
-        return Ok(());
-    }
-    check_len(context, offset.saturating_add(value.len()))?;
-    let len = context.update(args[1], |old| {
-        let deadline = old.and_then(Record::expire_at_ms);
-        let (len, new) = match text_of(old)? {
-            Some(Text::Large(large)) => {
-                let new = large.write_at(offset, value);
-                (new.len(), NewText::Large(new))
-            }
-            small => {
-                let mut bytes = small.map_or_else(Vec::new, |text| text.to_bytes().into_owned());
-                let end = offset + value.len();
-                if bytes.len() < end {
-                    bytes.resize(end, 0);
-                }
-                bytes[offset..end].copy_from_slice(value);
-                (bytes.len(), NewText::Owned(bytes))
+    let limit = check_limit(context);
+    let len = context.update(args[1], |live| {
+        let old = text_of(live)?;
+        if bytes.is_empty() {
+            return Ok((Change::Keep, old.map_or(0, Text::len)));
+        }
+        let end = limit(offset, bytes.len())?;
+        let text = match old {
+            Some(Text::Large(large)) => NewText::Large(large.write_at(offset, bytes)),
+            short => {
+                let mut whole = short.map_or(Vec::new(), |old| old.to_bytes().into_owned());
+                whole.resize(whole.len().max(end), 0);
+                whole[offset..end].copy_from_slice(bytes);
+                NewText::Owned(whole)
             }
         };
-        Ok((put(new, deadline), len))
+        let len = old.map_or(0, Text::len).max(end);
+        let expire_at_ms = live.and_then(Record::expire_at_ms);
+        Ok((put(text, expire_at_ms), len))
     })?;
-    context.sink().integer(length(len));
+    context.sink().integer(i64::try_from(len).expect("below the string limit"));
     Ok(())
 }
 
 /// GETRANGE key start end
-pub(super) fn getrange(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
+pub(super) fn getrange(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
     let (start, end) = (parse_integer(args[2])?, parse_integer(args[3])?);
-    let Some(text) = text_of(context.read(args[1])?)? else {
-        context.sink().bulk(b"");
-        return Ok(());
-    };
-    let Some((first, last)) = clamp_range(start, end, text.len()) else {
+    let text = text_of(context.read(args[1])?)?;
+    let Some((text, (from, to))) =
+        text.and_then(|text| Some((text, clamp_range(start, end, text.len())?)))
+    else {
         context.sink().bulk(b"");
         return Ok(());
     };
     match text {
-        Text::Large(large) => context.sink().bulk(&large.range(first, last + 1)),
-        other => context.sink().bulk(&other.to_bytes()[first..=last]),
+        Text::Large(large) if (from, to) == (0, large.len()) => context.sink().bulk_large(large),
+        Text::Large(large) => {
+            context.sink().bulk(&large.range(from, to));
+        }
+        short => context.sink().bulk(&short.to_bytes()[from..to]),
     }
     Ok(())
 }
 
-/// SUBSTR key start end: GETRANGE's old name.
-pub(super) fn substr(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    getrange(context, args)
-}
-
-/// First and last position of a range that may count from the end; `None` when it is empty.
+/// Redis's inclusive range with negative positions as `start..end`; `None` when it is empty.
 fn clamp_range(start: i64, end: i64, len: usize) -> Option<(usize, usize)> {
-    let len = length(len);
     if start < 0 && end < 0 && start > end {
         return None;
     }
-    let from_end = |position: i64| if position < 0 { (len + position).max(0) } else { position };
-    let (start, end) = (from_end(start), from_end(end).min(len - 1));
-    if len == 0 || start > end {
-        return None;
-    }
-    Some((usize::try_from(start).ok()?, usize::try_from(end).ok()?))
+    let size = i64::try_from(len).expect("strings are below 2^63 bytes");
+    let from_end = |at: i64| if at < 0 { at.saturating_add(size).max(0) } else { at };
+    let (start, end) = (from_end(start), from_end(end).min(size - 1));
+    let first = usize::try_from(start).ok()?;
+    let behind = usize::try_from(end.checked_add(1)?).ok()?;
+    (start <= end).then_some((first, behind))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::clamp_range;
+    use super::*;
 
     #[test]
-    fn ranges_are_clamped_as_in_redis() {
-        let cases = [
-            ((0, -1, 5), Some((0, 4))),
-            ((-3, -1, 5), Some((2, 4))),
-            ((-100, 100, 5), Some((0, 4))),
-            ((3, 1, 5), None),
-            ((-1, -3, 5), None),
-            ((5, 5, 5), None),
-            ((0, 0, 0), None),
-            ((0, -100, 5), Some((0, 0))),
-        ];
-        for ((start, end, len), want) in cases {
+    fn ranges_are_clamped_as_redis_does() {
+        for (start, end, len, want) in [
+            (0, -1, 5, Some((0, 5))),
+            (1, 3, 5, Some((1, 4))),
+            (-3, -1, 5, Some((2, 5))),
+            (-1, -3, 5, None),
+            (-100, -99, 5, Some((0, 1))),
+            (3, 1, 5, None),
+            (5, 9, 5, None),
+            (0, 0, 0, None),
+            (i64::MIN, i64::MAX, 5, Some((0, 5))),
+        ] {
             assert_eq!(clamp_range(start, end, len), want, "{start} {end} {len}");
         }
     }

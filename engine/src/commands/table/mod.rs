@@ -7,7 +7,7 @@
 //!
 //! Invariants
 //! - A1: `all()[row.id] == row`, subcommands included; ids are dense.
-//! - A2: no name is longer than 16 bytes, so that lookup compares one integer.
+//! - A2: no name is longer than 16 bytes, so that lookup compares two words.
 
 mod command;
 mod connection;
@@ -36,13 +36,18 @@ const GROUPS: [&[CommandSpec]; 8] = [
 
 /// Slots of the name table: a power of two, several times the rows, so that probes are short.
 const SLOTS: usize = 1_024;
-/// Longest name of a command without its subcommand.
-const NAME_BYTES_MAX: usize = 16;
 
 struct Table {
     rows: Vec<&'static CommandSpec>,
     commands: Vec<&'static CommandSpec>,
-    names: Box<[(u128, Option<&'static CommandSpec>)]>,
+    names: Box<[Option<Slot>]>,
+}
+
+#[derive(Clone, Copy)]
+struct Slot {
+    name: Packed,
+    only_letters: bool,
+    row: &'static CommandSpec,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(build);
@@ -65,38 +70,59 @@ fn build() -> Table {
         commands.push(finish(CommandSpec { subcommands, ..row }, &mut rows));
     }
     commands.sort_unstable_by_key(|row| row.name);
-    let mut names = vec![(0, None); SLOTS].into_boxed_slice();
+    let mut names = vec![None; SLOTS].into_boxed_slice();
     for &row in &commands {
-        let packed = pack(row.name.as_bytes()).expect("names are short (A2)");
-        let mut slot = slot_of(packed);
-        while names[slot].1.is_some() {
+        let name = Packed::of(row.name.as_bytes()).expect("names are short (A2)");
+        let mut slot = name.slot();
+        while names[slot].is_some() {
             slot = (slot + 1) % SLOTS;
         }
-        names[slot] = (packed, Some(row));
+        let only_letters = row.name.bytes().all(|byte| byte.is_ascii_lowercase());
+        names[slot] = Some(Slot { name, only_letters, row });
     }
     Table { rows, commands, names }
 }
 
-/// A name in upper case as one integer; `None` when it is longer than any.
-#[inline]
-fn pack(name: &[u8]) -> Option<u128> {
-    if name.len() > NAME_BYTES_MAX {
-        return None;
-    }
-    let mut bytes = [0; NAME_BYTES_MAX];
-    bytes[..name.len()].copy_from_slice(name);
-    let packed = u128::from_le_bytes(bytes);
-    // Clears bit 5 of every byte that has bit 6: letters become capitals. What is no letter may
-    // become another byte of that kind, which no name has, except below: checked by the test.
-    let letters = packed & 0x4040_4040_4040_4040_4040_4040_4040_4040;
-    Some(packed & !(letters >> 1))
+/// A name of at most 16 bytes in two words, its letters in lower case.
+///
+/// Setting bit 5 folds the case of letters; it also folds a few other bytes together, so names
+/// with other bytes than letters are compared once more.
+#[derive(Clone, Copy, Eq, PartialEq)]
+struct Packed {
+    low: u64,
+    high: u64,
+    len: usize,
 }
 
-#[inline]
-fn slot_of(packed: u128) -> usize {
-    #[expect(clippy::cast_possible_truncation, reason = "folded on purpose")]
-    let folded = (packed ^ packed >> 64) as u64;
-    usize::try_from(folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54).expect("ten bits")
+impl Packed {
+    /// `None` for a name that is empty or longer than any.
+    #[inline]
+    fn of(name: &[u8]) -> Option<Self> {
+        const FOLD: u64 = 0x2020_2020_2020_2020;
+        let eight =
+            |at: usize| u64::from_le_bytes(name[at..at + 8].try_into().expect("eight bytes"));
+        let four = |at: usize| {
+            u64::from(u32::from_le_bytes(name[at..at + 4].try_into().expect("four bytes")))
+        };
+        let len = name.len();
+        // Overlapping loads: the bytes in the middle are taken twice, which harms nothing.
+        let (low, high) = match len {
+            8..=16 => (eight(0), eight(len - 8)),
+            4..=7 => (four(0) | four(len - 4) << 32, 0),
+            1..=3 => {
+                let middle = u64::from(name[len / 2]) << 8;
+                (u64::from(name[0]) | middle | u64::from(name[len - 1]) << 16, 0)
+            }
+            _ => return None,
+        };
+        Some(Self { low: low | FOLD, high: high | FOLD, len })
+    }
+
+    #[inline]
+    fn slot(self) -> usize {
+        let mixed = (self.low ^ self.high.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        usize::try_from(mixed >> 54).expect("ten bits")
+    }
 }
 
 /// The row of a command, in any case. Subcommands: [`CommandSpec::subcommand`].
@@ -112,16 +138,16 @@ fn slot_of(packed: u128) -> usize {
 #[inline]
 #[must_use]
 pub fn lookup(name: &[u8]) -> Option<&'static CommandSpec> {
-    let packed = pack(name)?;
+    let packed = Packed::of(name)?;
     let table = &*TABLE;
-    let mut slot = slot_of(packed);
+    let mut at = packed.slot();
     loop {
-        let (known, row) = table.names[slot];
-        let row = row?;
-        if known == packed {
-            return Some(row);
+        let slot = table.names[at].as_ref()?;
+        let exact = || name.eq_ignore_ascii_case(slot.row.name.as_bytes());
+        if slot.name == packed && (slot.only_letters || exact()) {
+            return Some(slot.row);
         }
-        slot = (slot + 1) % SLOTS;
+        at = (at + 1) % SLOTS;
     }
 }
 
@@ -154,9 +180,9 @@ pub fn book() -> String {
                 let name = row.name.to_uppercase().replace('|', " ");
                 let arguments: String =
                     row.arguments.iter().map(|argument| format!(" {argument}")).collect();
-                let written = write!(
+                let written = writeln!(
                     page,
-                    "- `{name}{arguments}`: {}. {} Since {}.\n",
+                    "- `{name}{arguments}`: {}. {} Since {}.",
                     row.summary,
                     complexity(row),
                     row.since
@@ -191,7 +217,8 @@ mod tests {
                 assert_eq!(lookup(name.as_bytes()).map(|row| row.name), Some(row.name));
             }
         }
-        let near: [&[u8]; 6] = [b"", b"ge", b"gett", b"g\x05t", b"get ", b"a name that is long"];
+        let near: [&[u8]; 7] =
+            [b"", b"ge", b"gett", b"get\0", b"g\x05t", b"get ", b"a name that is long"];
         for name in near {
             assert!(lookup(name).is_none(), "{name:?}");
         }

@@ -5,7 +5,7 @@
 use crate::commands::argument::{block, integer, key, one_of, text, token, unix_time};
 use crate::commands::keyspec::{KeyFlags, KeySpec};
 use crate::commands::spec::{Categories, CommandSpec, Deprecated, Flags, Group, Handler};
-use crate::commands::strings;
+use crate::commands::{lcs, strings};
 
 /// Strings.
 pub(super) const ROWS: &[CommandSpec] = &[
@@ -127,7 +127,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             integer("len").after("MINMATCHLEN").optional(),
             token("withmatchlen", "WITHMATCHLEN").optional(),
         ],
-        handler: Handler::Engine(strings::lcs),
+        handler: Handler::Engine(lcs::lcs),
         ..CommandSpec::DEFAULT
     },
     CommandSpec {
@@ -292,7 +292,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             an existing string is very cheap, it can be considered O(1) for small strings.",
         summary: "Get a substring of the string stored at a key",
         arguments: &[key("key"), integer("start"), integer("end")],
-        handler: Handler::Engine(strings::substr),
+        handler: Handler::Engine(strings::getrange),
         ..CommandSpec::DEFAULT
     },
 ];
