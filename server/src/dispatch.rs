@@ -196,10 +196,9 @@ fn run(
     spec: &'static CommandSpec,
     args: &[&[u8]],
 ) -> Flow {
-    if core.shared.is_monitored() && !spec.flags.contains(Flags::SKIP_MONITOR) {
-        feed_monitors(core, state, scope.db, args);
-    }
     crate::panic::set_current(spec.name);
+    // Before it runs: CLIENT LIST shows itself.
+    state.record.last_command.set(u64::from(spec.id) + 1);
     let before = core.counter.raw();
     let db = scope.db;
     let mut host = ConnectionHost { core, state, in_exec: false };
@@ -217,13 +216,17 @@ fn run(
     let failed = reply.error_code().is_some();
     core.stats.commands_processed.add(1);
     core.stats.commands.record(spec.id, nanoseconds, failed, core.settings.latency_tracking);
-    state.record.last_command.set(u64::from(spec.id) + 1);
     let microseconds = nanoseconds / 1_000;
     let threshold = u64::try_from(core.settings.slowlog_threshold_us);
     if threshold.is_ok_and(|threshold| microseconds >= threshold) {
         let words = state.record.words();
         let facts = facts(state, &words, db);
-        core.shared.admin.log_slow(&core.settings, &facts, spec, args, microseconds);
+        core.shared.admin.log_slow(&facts, spec, args, microseconds);
+    }
+    // As in Redis: afterwards, so with the database that SELECT chose, and nothing administrative.
+    let hidden = Flags::SKIP_MONITOR.or(Flags::ADMIN);
+    if core.shared.is_monitored() && !spec.flags.intersects(hidden) {
+        feed_monitors(core, state, scope.db, args);
     }
     if state.waiting.is_some() { Flow::Park } else { Flow::Next }
 }

@@ -8,7 +8,7 @@ use engine::{Context, Halt};
 use zumic_error::CommandError;
 
 use super::{Admin, help};
-use crate::settings::{Settings, TABLE, UpdateError, ValueError};
+use crate::settings::{Setting, Settings, TABLE, UpdateError, ValueError, find};
 
 /// Answers `CONFIG <sub>`.
 pub(super) fn run(
@@ -31,16 +31,27 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Each setting once, however many patterns it matches.
+/// Each setting once, however many patterns it matches. A plain name is answered as it was
+/// spelled, as in Redis: clients look their own spelling up in the reply.
 fn get(settings: &Settings, context: &mut Context<'_>, patterns: &[&[u8]]) {
-    let wanted = |name: &str| {
-        patterns.iter().any(|pattern| glob::matches_ignoring_case(pattern, name.as_bytes()))
+    let mut rows: Vec<(&'static Setting, &[u8])> = Vec::new();
+    let mut add = |row: &'static Setting, name| {
+        if rows.iter().all(|(known, _)| known.name != row.name) {
+            rows.push((row, name));
+        }
     };
-    let rows: Vec<_> = TABLE.iter().filter(|row| wanted(row.name)).collect();
+    for pattern in patterns {
+        if !pattern.iter().any(|byte| b"*?[".contains(byte)) {
+            find(pattern).into_iter().for_each(|row| add(row, pattern));
+            continue;
+        }
+        let fits = |row: &&Setting| glob::matches_ignoring_case(pattern, row.name.as_bytes());
+        TABLE.iter().filter(fits).for_each(|row| add(row, row.name.as_bytes()));
+    }
     let sink = context.sink();
     sink.map(rows.len());
-    for row in rows {
-        sink.bulk(row.name.as_bytes());
+    for (row, name) in rows {
+        sink.bulk(name);
         sink.bulk((row.read)(settings).as_bytes());
     }
 }

@@ -15,6 +15,9 @@ use crate::settings::DebugAccess;
 const PROTOCOL_TYPES: &str = "Wrong protocol type name. Please use one of the following: \
      string|integer|double|bignum|null|array|set|map|push|verbatim|true|false";
 
+/// Redis shows the second of the last access in 24 bits.
+const LRU_CLOCK_MASK: u64 = (1 << 24) - 1;
+
 /// What DEBUG PROTOCOL DOUBLE answers.
 #[expect(clippy::approx_constant, reason = "Redis answers this, not pi")]
 const DOUBLE: f64 = 3.141;
@@ -72,7 +75,8 @@ fn object(context: &mut Context<'_>, key: &[u8]) -> Result<(), Halt> {
     let mut line = describe(record);
     // Only one of the two clocks is kept, depending on maxmemory-policy.
     if let Some(seconds) = context.idle_seconds(record) {
-        line.push_str(&format!(" lru_seconds_idle:{seconds}"));
+        let accessed = (context.now_ms() / 1_000).saturating_sub(seconds);
+        line.push_str(&format!(" lru:{} lru_seconds_idle:{seconds}", accessed & LRU_CLOCK_MASK));
     }
     if let Some(frequency) = context.frequency(record) {
         line.push_str(&format!(" lfu_freq:{frequency}"));
@@ -83,7 +87,8 @@ fn object(context: &mut Context<'_>, key: &[u8]) -> Result<(), Halt> {
 
 fn describe(record: &Record) -> String {
     let len = record.text().map_or(0, engine::Text::len);
-    format!("Value at:{record:p} refcount:1 encoding:{} serializedlength:{len}", record.encoding())
+    let at = std::ptr::from_ref(record).cast::<u8>();
+    format!("Value at:{at:p} refcount:1 encoding:{} serializedlength:{len}", record.encoding())
 }
 
 /// One value of each type of the protocol; ATTRIB is left out, as handlers cannot send any.

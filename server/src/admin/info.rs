@@ -80,7 +80,8 @@ fn text(admin: &Admin, wanted: &[&[u8]], now_ms: u64) -> String {
     for (name, in_default, write) in SECTIONS {
         if all || (default && in_default) || asks(name) {
             let gap = if fields.0.is_empty() { "" } else { "\r\n" };
-            let (first, rest) = name.split_at(1);
+            let capitals = if name == "cpu" { name.len() } else { 1 };
+            let (first, rest) = name.split_at(capitals);
             let _ = write!(fields.0, "{gap}# {}{rest}\r\n", first.to_ascii_uppercase());
             write(&mut fields, &reading);
         }
@@ -151,12 +152,16 @@ fn memory(fields: &mut Fields, reading: &Reading<'_>) {
     }
     fields.add_bytes("maxmemory", reading.settings.memory_max);
     fields.add("maxmemory_policy", reading.settings.memory_policy.word());
-    if let Some(resident) = reading.resident.filter(|_| used > 0) {
-        let ratio = resident as f64 / used as f64;
+    let allocator = reading.admin.allocator().read();
+    // Redis's used_memory has everything the process allocated in it, so its ratio is about
+    // that; ours is about the data alone.
+    let allocated = allocator.map_or(used, |reading| reading.allocated);
+    if let Some(resident) = reading.resident.filter(|_| allocated > 0) {
+        let ratio = resident as f64 / allocated as f64;
         fields.add("mem_fragmentation_ratio", format_args!("{ratio:.2}"));
-        fields.add("mem_fragmentation_bytes", i128::from(resident) - i128::from(used));
+        fields.add("mem_fragmentation_bytes", i128::from(resident) - i128::from(allocated));
     }
-    if let Some(allocator) = reading.admin.allocator().read() {
+    if let Some(allocator) = allocator {
         fields.add("allocator_allocated", allocator.allocated);
         fields.add("allocator_active", allocator.active);
         fields.add("allocator_resident", allocator.resident);
@@ -205,9 +210,12 @@ fn stats(fields: &mut Fields, reading: &Reading<'_>) {
     fields.add("current_epoch", engine.epoch);
 }
 
-fn replication(fields: &mut Fields, _: &Reading<'_>) {
+/// The history of this data begins with this process, so its id names the history too.
+fn replication(fields: &mut Fields, reading: &Reading<'_>) {
     fields.add("role", "master");
     fields.add("connected_slaves", 0);
+    fields.add("master_replid", reading.admin.run_id());
+    fields.add("master_repl_offset", 0);
 }
 
 fn cpu(fields: &mut Fields, _: &Reading<'_>) {

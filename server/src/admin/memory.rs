@@ -33,7 +33,8 @@ pub(super) fn stats(admin: &Admin, context: &mut Context<'_>) -> Result<(), Halt
         ("dataset.percentage", share(engine.memory_records, engine.memory_used)),
         ("peak.percentage", share(engine.memory_used, engine.memory_peak)),
     ];
-    if let Some(allocator) = admin.allocator().read() {
+    let allocator = admin.allocator().read();
+    if let Some(allocator) = allocator {
         fields.extend([
             ("allocator.allocated", Field::Count(allocator.allocated)),
             ("allocator.active", Field::Count(allocator.active)),
@@ -51,11 +52,8 @@ pub(super) fn stats(admin: &Admin, context: &mut Context<'_>) -> Result<(), Halt
         ));
     }
     if let Some(resident) = process::resident_bytes() {
-        fields.extend(ratio(
-            ["fragmentation", "fragmentation.bytes"],
-            resident,
-            engine.memory_used,
-        ));
+        let allocated = allocator.map_or(engine.memory_used, |reading| reading.allocated);
+        fields.extend(ratio(["fragmentation", "fragmentation.bytes"], resident, allocated));
     }
     let sink = context.sink();
     sink.map(fields.len());

@@ -219,15 +219,21 @@ impl Admin {
     }
 
     /// Puts a slow command into the slow log, unless its row says that it never goes there.
+    ///
+    /// The threshold is looked at again, as it is now: a CONFIG SET that raised it is not logged
+    /// by the old one.
+    #[cold]
     pub fn log_slow(
         &self,
-        settings: &Settings,
         client: &ClientFacts<'_>,
         spec: &CommandSpec,
         args: &[&[u8]],
         microseconds: u64,
     ) {
-        if spec.flags.contains(Flags::SKIP_SLOWLOG) {
+        let settings = self.settings.load();
+        let is_slow = u64::try_from(settings.slowlog_threshold_us)
+            .is_ok_and(|threshold| microseconds >= threshold);
+        if !is_slow || spec.flags.contains(Flags::SKIP_SLOWLOG) {
             return;
         }
         let now = unix_microseconds() / 1_000_000;

@@ -43,6 +43,17 @@ const CONFIG: &[CommandSpec] = &[
         ..CommandSpec::DEFAULT
     },
     CommandSpec {
+        name: "config|rewrite",
+        arity: 2,
+        flags: Flags::ADMIN.or(Flags::NO_SCRIPT).or(Flags::LOADING).or(Flags::STALE),
+        group: Group::Server,
+        since: "2.8.0",
+        summary: "Rewrite the configuration file with the in memory configuration",
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+        handler: Handler::Host(HostCommand::Config),
+        ..CommandSpec::DEFAULT
+    },
+    CommandSpec {
         name: "config|set",
         arity: -4,
         flags: Flags::ADMIN.or(Flags::NO_SCRIPT).or(Flags::LOADING).or(Flags::STALE),
@@ -81,6 +92,18 @@ const LATENCY: &[CommandSpec] = &[
         summary: "Return the cumulative distribution of latencies of a subset of commands or all.",
         tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
         arguments: &[text("command").optional().multiple()],
+        handler: Handler::Host(HostCommand::Latency),
+        ..CommandSpec::DEFAULT
+    },
+    CommandSpec {
+        name: "latency|reset",
+        arity: -2,
+        flags: Flags::ADMIN.or(Flags::NO_SCRIPT).or(Flags::LOADING).or(Flags::STALE),
+        group: Group::Server,
+        since: "2.8.13",
+        summary: "Reset latency data for one or more events.",
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+        arguments: &[text("event").optional().multiple()],
         handler: Handler::Host(HostCommand::Latency),
         ..CommandSpec::DEFAULT
     },
