@@ -173,9 +173,20 @@ impl<'o> Encoder<'o> {
 
     /// A double; a bulk string in version 2.
     pub fn double(&mut self, number: f64) {
-        let mut text = Vec::with_capacity(24);
-        write_double(&mut text, number);
-        if self.is_two() { self.bulk(&text) } else { self.line(b',', &text) }
+        if !self.is_two() {
+            self.out.push(b',');
+            write_double(self.out, number);
+            self.out.extend_from_slice(b"\r\n");
+            return;
+        }
+        // The header tells a length that is known behind it: written last, turned to the front.
+        let start = self.out.len();
+        write_double(self.out, number);
+        let text_end = self.out.len();
+        self.header(b'$', text_end - start);
+        let header_len = self.out.len() - text_end;
+        self.out[start..].rotate_right(header_len);
+        self.out.extend_from_slice(b"\r\n");
     }
 
     /// A number beyond 64 bits, in decimal digits; a bulk string in version 2.
@@ -243,7 +254,7 @@ mod tests {
     #[test]
     fn each_frame_in_version_two_and_three() {
         type Write = fn(&mut Encoder<'_>);
-        let cases: [(Write, &str, &str); 12] = [
+        let cases: [(Write, &str, &str); 13] = [
             (|e| e.null(), "$-1\r\n", "_\r\n"),
             (|e| e.null_array(), "*-1\r\n", "_\r\n"),
             (|e| e.map(2), "*4\r\n", "%2\r\n"),
@@ -251,6 +262,7 @@ mod tests {
             (|e| e.push(3), "*3\r\n", ">3\r\n"),
             (|e| e.boolean(true), ":1\r\n", "#t\r\n"),
             (|e| e.double(2.5), "$3\r\n2.5\r\n", ",2.5\r\n"),
+            (|e| e.double(0.1 + 0.2), "$19\r\n0.30000000000000004\r\n", ",0.30000000000000004\r\n"),
             (|e| e.big_number("123"), "$3\r\n123\r\n", "(123\r\n"),
             (|e| e.verbatim(*b"txt", b"hi"), "$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n"),
             (|e| e.bulk_error(b"ERR a\nb"), "-ERR a b\r\n", "!7\r\nERR a\nb\r\n"),

@@ -77,23 +77,35 @@ pub fn write_double(out: &mut Vec<u8>, number: f64) {
         return;
     }
     let mut buffer = ryu::Buffer::new();
-    let (digits, exponent) = scientific(buffer.format_finite(number.abs()));
-    lay_out(out, &digits, exponent);
+    let mut digits = [0; DIGITS_MAX];
+    let (digits, exponent) = scientific(buffer.format_finite(number.abs()), &mut digits);
+    lay_out(out, digits, exponent);
 }
 
-/// Significant digits and the power of ten of the last one.
-fn scientific(text: &str) -> (Vec<u8>, i32) {
+/// Most characters of a number as `ryu` writes it.
+const DIGITS_MAX: usize = 24;
+
+/// Significant digits, without zeros around them, and the power of ten of the last one.
+fn scientific<'d>(text: &str, digits: &'d mut [u8; DIGITS_MAX]) -> (&'d [u8], i32) {
     let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
     let mut exponent: i32 = exponent.parse().expect("ryu writes decimal exponents");
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let mut digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).collect();
+    let count = whole.len() + fraction.len();
+    digits[..whole.len()].copy_from_slice(whole.as_bytes());
+    digits[whole.len()..count].copy_from_slice(fraction.as_bytes());
     exponent -= i32::try_from(fraction.len()).expect("at most 17 digits");
-    while digits.len() > 1 && digits.last() == Some(&b'0') {
-        digits.pop();
+    let mut digits = &digits[..count];
+    while let [rest @ .., b'0'] = digits
+        && !rest.is_empty()
+    {
+        digits = rest;
         exponent += 1;
     }
-    let zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
-    digits.drain(..zeros.min(digits.len() - 1));
+    while let [b'0', rest @ ..] = digits
+        && !rest.is_empty()
+    {
+        digits = rest;
+    }
     (digits, exponent)
 }
 
