@@ -28,6 +28,17 @@ impl fmt::Display for Endpoint {
     }
 }
 
+impl Endpoint {
+    /// The address alone, for messages; a prompt has a word before a socket's path.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self {
+            Self::Tcp(..) => self.to_string(),
+            Self::Unix(path) => path.display().to_string(),
+        }
+    }
+}
+
 /// What a URL says; `None` for what it leaves open.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Address {

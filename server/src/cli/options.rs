@@ -29,9 +29,9 @@ const MODES: [&str; 4] = ["pipe", "stat", "latency", "scan"];
     about = "Talks to a Zumic server, or to any server that speaks the Redis protocol",
     after_help = "Without a command: at a terminal an interactive session (type \"help\" there), \
                   otherwise commands are read from the standard input, one per line.\n\n\
-                  Exit status: 0 success; 1 an error reply with -e, or errors with --pipe; 2 no \
-                  connection, or the server refused the login; 3 connection lost, or its bytes \
-                  make no sense; 64 wrong usage."
+                  Exit status: 0 success; 1 an error reply with -e, or errors with --pipe; 64 wrong \
+                  usage; 69 no connection, or it was lost, or the server refused the login; 74 \
+                  input or output failed; 76 the server's bytes make no sense."
 )]
 pub struct Options {
     /// Server host name or IP address.
@@ -58,9 +58,9 @@ pub struct Options {
     /// Server address as redis://user:password@host:port/database, or with zumic://.
     #[arg(short = 'u', value_name = "url")]
     url: Option<String>,
-    /// Execute the command this many times; below zero: for ever.
-    #[arg(short = 'r', value_name = "times", allow_negative_numbers = true, default_value_t = 1)]
-    repeat: i64,
+    /// Execute the command, or print figures (--stat), this many times; below zero: for ever.
+    #[arg(short = 'r', value_name = "times", allow_negative_numbers = true)]
+    repeat: Option<i64>,
     /// Wait this many seconds, such as 0.1, between repeats (-r), lines (--stat) or calls (--scan);
     /// sample for this long (--latency).
     #[arg(short = 'i', value_name = "seconds", value_parser = parse_seconds)]
@@ -218,8 +218,8 @@ pub struct Settings {
     pub task: Task,
     /// How to print replies.
     pub style: Style,
-    /// Repeats of the command; below zero: for ever.
-    pub repeat: i64,
+    /// Repeats of what the task does once by default, or for ever; below zero: for ever.
+    pub repeat: Option<i64>,
     /// The time between repeats, or of one sample.
     pub interval: Option<Duration>,
     /// Whether an error reply ends the program with 1.
@@ -398,7 +398,7 @@ mod tests {
     #[test]
     fn numbers_below_zero_and_fractions_are_values() {
         let found = settings(&["-r", "-1", "-i", "0.25", "PING"]);
-        assert_eq!((found.repeat, found.interval), (-1, Some(Duration::from_millis(250))));
+        assert_eq!((found.repeat, found.interval), (Some(-1), Some(Duration::from_millis(250))));
     }
 
     #[test]

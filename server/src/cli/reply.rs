@@ -1,9 +1,12 @@
 //! One reply of a server, as the client shows it.
 //!
 //! Why it exists: what the wire distinguishes and what a person wants to see are not the same
-//! thing. A bulk error and a simple error print alike; a double keeps the digits that the server
-//! sent, so that nothing is rounded on the way to the terminal. Not for parsing: that is the
-//! `protocol` crate's work, and `connection` turns its frames into these.
+//! thing. A bulk error and a simple error print alike, so do the three forms of null, and
+//! attributes, which only annotate the reply behind them, are dropped. Not for parsing: that is
+//! the `protocol` crate's work.
+
+use protocol::Frame;
+use protocol::frame::double_text;
 
 /// A reply to print. Bytes stay bytes: nothing here assumes UTF-8.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,7 +19,7 @@ pub enum Reply {
     Boolean(bool),
     /// A binary-safe string.
     Bulk(Vec<u8>),
-    /// A floating-point number, in the server's own digits.
+    /// A floating-point number, in its shortest digits.
     Double(Vec<u8>),
     /// An error: its code, a space, and the text.
     Error(Vec<u8>),
@@ -90,6 +93,36 @@ impl Reply {
             }
             Self::Array(flat) => flat.chunks_exact(2).map(|pair| (&pair[0], &pair[1])).collect(),
             _ => Vec::new(),
+        }
+    }
+}
+
+impl From<Frame> for Reply {
+    fn from(frame: Frame) -> Self {
+        let list = |frames: Vec<Frame>| frames.into_iter().map(Self::from).collect();
+        match frame {
+            Frame::Array(frames) => Self::Array(list(frames)),
+            Frame::Attribute(_, reply) => Self::from(*reply),
+            Frame::BigNumber(digits) => Self::BigNumber(digits.into_bytes()),
+            Frame::Boolean(value) => Self::Boolean(value),
+            Frame::Bulk(text) => Self::Bulk(text),
+            Frame::BulkError(text) | Frame::Error(text) => Self::Error(text),
+            Frame::Double(number) => Self::Double(double_text(number).into_bytes()),
+            Frame::Integer(number) => Self::Integer(number),
+            Frame::Map(pairs) => {
+                Self::Map(pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect())
+            }
+            Frame::Null | Frame::NullArray | Frame::NullBulk => Self::Null,
+            Frame::Push(frames) => Self::Push(list(frames)),
+            Frame::Scored(members) => {
+                let pair = |(member, score)| {
+                    (Self::Bulk(member), Self::Double(double_text(score).into_bytes()))
+                };
+                Self::SortedSet(members.into_iter().map(pair).collect())
+            }
+            Frame::Set(frames) => Self::Set(list(frames)),
+            Frame::Simple(text) => Self::Status(text),
+            Frame::Verbatim(_, text) => Self::Verbatim(text),
         }
     }
 }

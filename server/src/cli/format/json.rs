@@ -5,7 +5,8 @@
 //! that are not strings are put in quotes. Sorted sets become lists of pairs, since a member is not
 //! a key and JSON objects lose the order. Not a JSON library: it only writes.
 
-use crate::cli::quote::append_quoted;
+use protocol::inline::quote;
+
 use crate::cli::reply::Reply;
 
 /// How strings are written.
@@ -82,7 +83,7 @@ fn append_string(out: &mut Vec<u8>, text: &[u8], strings: Strings) {
         Strings::Plain => append_escaped(out, text),
         Strings::Quoted => {
             let mut quoted = Vec::with_capacity(text.len() + 2);
-            append_quoted(&mut quoted, text);
+            quote(&mut quoted, text);
             append_escaped(out, &quoted[1..quoted.len() - 1]);
         }
     }

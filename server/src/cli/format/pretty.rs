@@ -7,7 +7,8 @@
 //! below it is indented by that width plus two. The first line of a nested list continues its
 //! parent's line, so an indentation is written from the second element on.
 
-use crate::cli::quote::append_quoted;
+use protocol::inline::quote;
+
 use crate::cli::reply::Reply;
 
 /// Appends the readable form of `reply`, ending with a line feed.
@@ -32,7 +33,7 @@ fn append_scalar(out: &mut Vec<u8>, reply: &Reply) {
         Reply::Boolean(true) => (b"(true)", b""),
         Reply::Boolean(false) => (b"(false)", b""),
         Reply::Bulk(text) => {
-            append_quoted(out, text);
+            quote(out, text);
             (b"", b"")
         }
         Reply::Double(text) => (b"(double) ", text),
