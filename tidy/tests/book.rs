@@ -71,3 +71,10 @@ fn the_settings_page_is_what_the_table_says() {
     assert!(page.contains("| `port` |"), "the table was read");
     hold("settings.md", &page);
 }
+
+#[test]
+fn the_commands_page_is_what_the_table_says() {
+    let page = engine::commands::book();
+    assert!(page.contains("INCRBYFLOAT"), "the table was read");
+    hold("commands.md", &page);
+}
