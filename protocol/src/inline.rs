@@ -7,7 +7,8 @@ use zumic_error::ProtocolError;
 
 /// Splits a line into words. `None`: the quotes do not close, or close inside a word.
 ///
-/// A zero byte ends the line, as it does for Redis. Double quotes know `\n \r \t \b \a \xHH` and `\c` for any other `c`; single quotes know `\'`.
+/// A zero byte ends the line, as it does for Redis. Double quotes know `\n \r \t \b \a \xHH` and
+/// `\c` for any other `c`; single quotes know `\'`.
 ///
 /// # Examples
 /// ```

@@ -3,6 +3,8 @@
 //! Ordering edges
 //! - `pause`: stores of `until_ms` and `all` -> loads of them. Numbers alone; a reactor may see a
 //!   pause one turn late, as a client that is elsewhere cannot tell.
+//! - `stop`: `begin_stop` (Release) -> `is_stopping` (Acquire). What was decided before the stop
+//!   is visible to who sees it.
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;

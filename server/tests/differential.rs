@@ -285,7 +285,8 @@ fn random_commands_are_answered_as_redis_does() {
         let steps: Vec<_> = shortest.iter().map(show).collect();
         let steps = steps.join("\n    ");
         found.push(format!(
-            "ZUMIC_SEED={seed} round={round} RESP{version}\n    {steps}\n  zumic: {ours}\n  redis: {theirs}"
+            "ZUMIC_SEED={seed} round={round} RESP{version}\n    {steps}\n  zumic: {ours}\n  \
+             redis: {theirs}"
         ));
         if found.len() >= 10 {
             break;

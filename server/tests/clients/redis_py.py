@@ -123,7 +123,8 @@ def administration(r):
     assert r.slowlog_reset() and isinstance(r.slowlog_get(), list)
     assert r.memory_usage("balance") > 0
     assert "get" in r.command() and r.command_count() > 50
-    for wrong in (lambda: r.incr("text"), lambda: r.execute_command("NOSUCH"), lambda: r.select(99)):
+    wrongs = (lambda: r.incr("text"), lambda: r.execute_command("NOSUCH"), lambda: r.select(99))
+    for wrong in wrongs:
         try:
             wrong()
         except redis.ResponseError as error:
