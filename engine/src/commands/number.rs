@@ -2,7 +2,7 @@
 //!
 //! Why it exists: whether `+1`, ` 1`, `1e3` or `0x10` is a number differs from place to place in
 //! Redis, and clients depend on each answer. One function per kind of place. Numbers with
-//! fractions that commands add up are in [`super::extended`].
+//! fractions that commands add up are in `extended`.
 
 use zumic_error::CommandError;
 

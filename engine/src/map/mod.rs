@@ -47,7 +47,7 @@ pub enum Place<'m> {
         slot: &'m AtomicU64,
         /// The slot's word.
         word: Word,
-        /// The segment, for [`Place::note_deadline`].
+        /// The segment, for [`Map::note_deadline`].
         segment: &'m Segment,
     },
     /// Nowhere.

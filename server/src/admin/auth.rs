@@ -6,7 +6,7 @@
 //! slows other logins, never the store. Not for rules about who may do what: there is one user.
 //!
 //! A storm of reconnecting clients sends the same right password a thousand times. For
-//! [`RECENT`] after a successful check, a keyed digest (BLAKE2b, key random per process) of that
+//! `RECENT` after a successful check, a keyed digest (BLAKE2b, key random per process) of that
 //! password lets the reactor accept it directly. That digest is what argon2 is meant to avoid, a
 //! cheap thing to guess against for who reads this process's memory; it therefore lives for two
 //! seconds, is not prolonged by hits, and is wiped. Wrong passwords always pay in full.

@@ -66,6 +66,9 @@ enum Pattern {
 #[derive(Clone, Debug)]
 pub(crate) struct Expectation(Vec<Pattern>);
 
+/// Makes a pattern of the patterns between brackets, and whether more may follow.
+type MakeList = fn(Vec<Pattern>, bool) -> Pattern;
+
 impl Expectation {
     /// Reads the notation of the table above.
     ///
@@ -242,7 +245,7 @@ impl Parser<'_> {
     }
 
     fn pattern(&mut self, top: bool) -> Result<Pattern, String> {
-        let lists: [(&str, &str, fn(Vec<Pattern>, bool) -> Pattern); 5] = [
+        let lists: [(&str, &str, MakeList); 5] = [
             ("[", "]", Pattern::Array),
             ("~[", "]", Pattern::Set),
             (">[", "]", Pattern::Push),
