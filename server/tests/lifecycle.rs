@@ -112,7 +112,9 @@ fn an_address_of_another_machine_is_a_clear_error() {
 
 #[test]
 fn what_it_does_not_understand_stops_the_start() {
-    let cases: [(&[&str], &[(&str, &str)], &str); 9] = [
+    /// Arguments, variables, and a word of the complaint.
+    type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+    let cases: [Case<'_>; 9] = [
         (&["--nosuch", "1"], &[], "nosuch"),
         (&["nosuch"], &[], "nosuch"),
         (&["--port"], &[], "port"),
