@@ -470,3 +470,27 @@ impl Reclaim for Resize {
         }
     }
 }
+
+/// What a loom model needs to call the map: a collector that keeps everything, and a counter.
+#[cfg(loom)]
+#[derive(Debug)]
+pub struct Bench {
+    collector: crate::guard::Collector,
+    index_bytes: Counter,
+}
+
+#[cfg(loom)]
+impl Default for Bench {
+    fn default() -> Self {
+        Self { collector: crate::guard::Collector::new(), index_bytes: Counter::default() }
+    }
+}
+
+#[cfg(loom)]
+impl Bench {
+    /// Runs `work` under a guard.
+    pub fn pinned<R>(&self, work: impl FnOnce(Pinned<'_>) -> R) -> R {
+        let guard = self.collector.enter();
+        work(Pinned { guard: &guard, index_bytes: &self.index_bytes })
+    }
+}

@@ -1,0 +1,177 @@
+//! Models of the small protocols: commit, epochs, barrier, deadlines, mailbox, reclamation.
+
+#![cfg(loom)]
+
+use engine::epoch::{Epochs, Place};
+use engine::mailbox::Mailbox;
+use engine::map::bucket::{Bucket, load, replace};
+use engine::map::deadline::{DeadlineMinimum, NEVER};
+use engine::map::word::Word;
+use engine::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+use engine::{Commit, CommitState};
+use loom::cell::UnsafeCell;
+use loom::sync::{Arc, Notify};
+use loom::thread;
+use loom_tests::explore;
+
+/// Who sees a commit sees everything the transaction wrote.
+///
+/// Fails if `txn-commit` becomes Relaxed on either side.
+#[test]
+fn intent_commit_read() {
+    explore(3, || {
+        let commit = Arc::new(Commit::default());
+        let records = Arc::new([AtomicU32::new(0), AtomicU32::new(0)]);
+        let (other, written) = (Arc::clone(&commit), Arc::clone(&records));
+        let owner = thread::spawn(move || {
+            written[0].store(1, Ordering::Relaxed);
+            written[1].store(1, Ordering::Relaxed);
+            other.commit();
+        });
+        let first = commit.state();
+        if first == CommitState::Committed {
+            let seen: Vec<u32> = records.iter().map(|r| r.load(Ordering::Relaxed)).collect();
+            assert_eq!(seen, [1, 1], "half of a transaction");
+            assert_eq!(commit.state(), CommitState::Committed, "a commit was taken back");
+        }
+        owner.join().unwrap();
+    });
+}
+
+/// No session stands in a closed epoch.
+///
+/// Fails if either fence of `epoch-enter` goes.
+#[test]
+fn epoch_enter_advance() {
+    explore(3, || {
+        let epochs = Arc::new(Epochs::default());
+        let place = Arc::new(Place::new(1));
+        let (its, at) = (Arc::clone(&epochs), Arc::clone(&place));
+        let session = thread::spawn(move || {
+            let epoch = its.try_enter(&at).expect("no barrier");
+            let closed = its.closed();
+            assert!(closed < epoch, "stands in {epoch}, closed is {closed}");
+            at.leave();
+        });
+        epochs.advance(std::iter::once(&*place));
+        epochs.advance(std::iter::once(&*place));
+        session.join().unwrap();
+    });
+}
+
+/// The barrier's holder is alone.
+///
+/// Fails if the fence of `try_enter` or of `take_barrier` goes.
+#[test]
+fn barrier_excludes() {
+    explore(3, || {
+        let epochs = Arc::new(Epochs::default());
+        let places = Arc::new([Place::new(1), Place::new(2)]);
+        let inside = Arc::new(UnsafeCell::new(0));
+        let (its, at, cell) = (Arc::clone(&epochs), Arc::clone(&places), Arc::clone(&inside));
+        let other = thread::spawn(move || {
+            if its.try_enter(&at[1]).is_some() {
+                // SAFETY: what the model is about: loom reports a second thread in here.
+                cell.with_mut(|value| unsafe { *value += 1 });
+                at[1].leave();
+            }
+        });
+        epochs.try_enter(&places[0]).expect("no barrier yet");
+        assert!(epochs.take_barrier(&places[0], places.iter(), thread::yield_now));
+        // SAFETY: as above.
+        inside.with_mut(|value| unsafe { *value += 1 });
+        epochs.drop_barrier();
+        places[0].leave();
+        other.join().unwrap();
+    });
+}
+
+/// A record with a deadline is seen by the sweep, or its deadline stays in the minimum.
+///
+/// Fails if either fence of `deadline-sweep` goes.
+#[test]
+fn deadline_sweep() {
+    explore(3, || {
+        let minimum = Arc::new(DeadlineMinimum::new(5));
+        let slot = Arc::new(AtomicU64::new(0));
+        let (its, at) = (Arc::clone(&minimum), Arc::clone(&slot));
+        let writer = thread::spawn(move || {
+            at.store(7, Ordering::Relaxed);
+            its.lower(7);
+        });
+        minimum.take();
+        let seen = slot.load(Ordering::Relaxed);
+        minimum.lower(if seen == 0 { NEVER } else { seen });
+        writer.join().unwrap();
+        assert!(minimum.peek() <= 7, "a deadline was forgotten");
+    });
+}
+
+/// Every message arrives, whole, and a receiver that sleeps until it is woken gets them all.
+///
+/// Fails if `mail` loses its Release or its Acquire, or if `push` answers by anything but the
+/// stack it replaced.
+#[test]
+fn mailbox_and_waker() {
+    explore(3, || {
+        let mailbox = Arc::new(Mailbox::default());
+        let woken = Arc::new(Notify::new());
+        let content = Arc::new([AtomicU32::new(0), AtomicU32::new(0)]);
+        let senders: Vec<_> = (0..2)
+            .map(|i: usize| {
+                let (to, wake) = (Arc::clone(&mailbox), Arc::clone(&woken));
+                let filled = Arc::clone(&content);
+                thread::spawn(move || {
+                    filled[i].store(1, Ordering::Relaxed);
+                    if to.push(i) {
+                        wake.notify();
+                    }
+                })
+            })
+            .collect();
+        let mut got = 0;
+        while got < 2 {
+            woken.wait();
+            mailbox.drain(|i| {
+                assert_eq!(content[i].load(Ordering::Relaxed), 1, "a message before its content");
+                got += 1;
+            });
+        }
+        senders.into_iter().for_each(|sender| sender.join().unwrap());
+    });
+}
+
+/// What reclamation needs of the map: a record is unlinked before it is retired, so a reader that
+/// enters afterwards cannot find it. (The collector here is the smallest that loom can see: one
+/// reader, one flag. The one that ships is `seize`, tested by its authors.)
+///
+/// Fails if the record is freed before `replace`, or if `replace` is not checked.
+#[test]
+fn retire_read() {
+    explore(3, || {
+        let bucket = Arc::new(Bucket::default());
+        let word = Word::record(1, 8);
+        bucket.insert(word, |_| false, |_| unreachable!("there is room"));
+        let active = Arc::new(AtomicBool::new(false));
+        let memory = Arc::new(UnsafeCell::new(1));
+        let (slots, flag, cell) = (Arc::clone(&bucket), Arc::clone(&active), Arc::clone(&memory));
+        let reader = thread::spawn(move || {
+            flag.store(true, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+            if slots.find(1, |_| true).entry.is_some() {
+                // SAFETY: what the model is about: loom reports a free at the same time.
+                cell.with(|value| unsafe { assert_eq!(*value, 1, "read after free") });
+            }
+            flag.store(false, Ordering::Release);
+        });
+        let (slot, found) = bucket.find(1, |_| true).entry.expect("inserted above");
+        assert!(replace(slot, found, Word::EMPTY));
+        assert!(load(slot).is_empty());
+        fence(Ordering::SeqCst);
+        if !active.load(Ordering::Acquire) {
+            // SAFETY: as above.
+            memory.with_mut(|value| unsafe { *value = 0 });
+        }
+        reader.join().unwrap();
+    });
+}
