@@ -439,7 +439,7 @@ mod tests {
         let got = wire(&ProtocolError::ExpectedDollar(b'\r').into());
         assert_eq!(got, b"ERR Protocol error: expected '$', got ' '");
         let subcommand = |name: &[u8]| CommandError::UnknownSubcommand {
-            container: "CLIENT",
+            container: "CLIENT".into(),
             name: name.to_vec(),
         };
         assert_eq!(
