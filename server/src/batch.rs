@@ -32,6 +32,8 @@ pub(crate) struct Batch {
 
 #[derive(Clone, Copy, Debug)]
 struct Parsed {
+    /// The row of its name.
+    spec: Option<&'static CommandSpec>,
     /// Where its bytes begin and end in the buffer.
     start: usize,
     end: usize,
@@ -60,11 +62,12 @@ impl Batch {
             if self.requests.len() >= PREFETCH_MIN {
                 self.prefetch(turn, connection.scope.db, buffer);
             }
+            core.tick = core.counter.raw();
             for parsed in &self.requests {
                 let ranges = &self.ranges[parsed.first..parsed.first + parsed.count];
                 let args: Args<'_> =
                     ranges.iter().map(|&(start, len)| &buffer[start..start + len]).collect();
-                let flow = run_one(core, turn, connection, &args);
+                let flow = run_one(core, turn, connection, parsed.spec, &args);
                 if flow != Flow::Next {
                     connection.parser.restart();
                     let rerun = connection.state.waiting == Some(Waiting::Turn);
@@ -83,7 +86,7 @@ impl Batch {
                     let flow = if args.is_empty() {
                         Flow::Next
                     } else {
-                        run_one(core, turn, connection, &args)
+                        run_one(core, turn, connection, lookup(args[0]), &args)
                     };
                     if flow != Flow::Next {
                         connection.parser.restart();
@@ -125,7 +128,15 @@ impl Batch {
                         let first = self.ranges.len();
                         self.ranges.extend(ranges.iter().map(|&(start, len)| (at + start, len)));
                         let count = ranges.len();
-                        self.requests.push(Parsed { start: at, end: at + taken, first, count });
+                        let (start, len) = self.ranges[first];
+                        let spec = lookup(&buffer[start..start + len]);
+                        self.requests.push(Parsed {
+                            spec,
+                            start: at,
+                            end: at + taken,
+                            first,
+                            count,
+                        });
                     }
                     at += taken;
                 }
@@ -138,13 +149,10 @@ impl Batch {
     fn prefetch(&self, turn: &mut Turn<'_>, db: u16, buffer: &[u8]) {
         let mut keys: SmallVec<[(u16, &[u8]); GROUP]> = SmallVec::new();
         for parsed in &self.requests {
-            let argument = |i: usize| {
-                let (start, len) = self.ranges[parsed.first + i];
-                &buffer[start..start + len]
-            };
-            let keyed = |spec: &&CommandSpec| spec.first_key_is_first_argument();
-            if parsed.count > 1 && lookup(argument(0)).filter(keyed).is_some() {
-                keys.push((db, argument(1)));
+            let keyed = |spec: &CommandSpec| spec.first_key_is_first_argument();
+            if parsed.count > 1 && parsed.spec.is_some_and(keyed) {
+                let (start, len) = self.ranges[parsed.first + 1];
+                keys.push((db, &buffer[start..start + len]));
             }
         }
         turn.prefetch(&keys);
@@ -164,10 +172,11 @@ fn run_one(
     core: &mut Core,
     turn: &mut Turn<'_>,
     connection: &mut Connection,
+    spec: Option<&'static CommandSpec>,
     args: &[&[u8]],
 ) -> Flow {
     let Connection { state, scope, output, .. } = connection;
-    execute(core, turn, state, scope, output, args)
+    execute(core, turn, state, scope, output, spec, args)
 }
 
 /// Goes on with AUTH or HELLO after the password was checked.

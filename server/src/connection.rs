@@ -26,6 +26,12 @@ pub(crate) struct Connection {
     pub(crate) state: ClientState,
     /// The socket may have bytes that were not read.
     pub(crate) readable: bool,
+    /// The peer will send nothing more: read until the end shows.
+    pub(crate) hung_up: bool,
+    /// Somebody else ended it: close without another word.
+    pub(crate) killed: bool,
+    /// Closing, but replies were left, since: Unix milliseconds.
+    pub(crate) closing_since_ms: Option<u64>,
     /// The socket was full; a WRITABLE event will come.
     pub(crate) blocked_writing: bool,
     /// Above the soft output limit since, Unix milliseconds.
@@ -70,6 +76,8 @@ pub(crate) struct AfterAuth {
 pub(crate) struct Multi {
     /// The commands.
     pub(crate) queue: Vec<Queued>,
+    /// Bytes of their arguments, which count as unfinished requests.
+    pub(crate) bytes: u64,
     /// One could not be queued, so EXEC refuses.
     pub(crate) broken: bool,
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use engine::commands::{CommandSpec, Flags, Handler, HostCommand, lookup};
+use engine::commands::{CommandSpec, Flags, Handler, HostCommand};
 use engine::{Context, Halt, Host, Queued, ReplySink, Scope, Turn};
 use zumic_error::CommandError;
 
@@ -38,8 +38,12 @@ fn runs_inside_multi(command: HostCommand) -> bool {
 ///
 /// # Errors
 /// Unknown command, unknown subcommand, or wrong arity.
-pub(crate) fn resolve(args: &[&[u8]]) -> Result<&'static CommandSpec, CommandError> {
-    let spec = lookup(args[0]).ok_or_else(|| CommandError::unknown_command(args))?;
+#[inline]
+fn resolve(
+    spec: Option<&'static CommandSpec>,
+    args: &[&[u8]],
+) -> Result<&'static CommandSpec, CommandError> {
+    let spec = spec.ok_or_else(|| CommandError::unknown_command(args))?;
     let spec = match args.get(1) {
         Some(name) if !spec.subcommands.is_empty() => {
             spec.subcommand(name).ok_or_else(|| CommandError::UnknownSubcommand {
@@ -85,6 +89,7 @@ pub(crate) fn execute(
     state: &mut ClientState,
     scope: &mut Scope,
     output: &mut Output,
+    spec: Option<&'static CommandSpec>,
     args: &[&[u8]],
 ) -> Flow {
     let mark = output.mark();
@@ -92,7 +97,7 @@ pub(crate) fn execute(
         state.reply_mode = ReplyMode::Skipping;
     }
     let mut reply = Reply::new(output, state.version);
-    let flow = checked(core, turn, state, scope, &mut reply, args);
+    let flow = checked(core, turn, state, scope, &mut reply, spec, args);
     if let Some(code) = reply.error_code() {
         core.stats.record_error(code);
     }
@@ -116,13 +121,14 @@ fn checked(
     state: &mut ClientState,
     scope: &mut Scope,
     reply: &mut Reply<'_>,
+    row: Option<&'static CommandSpec>,
     args: &[&[u8]],
 ) -> Flow {
-    let spec = match resolve(args) {
+    let spec = match resolve(row, args) {
         Ok(spec) => spec,
         Err(error) => {
             if let CommandError::WrongArity(_) = error
-                && let Some(spec) = lookup(args[0])
+                && let Some(spec) = row
             {
                 core.stats.commands.reject(spec.id);
             }
@@ -143,6 +149,13 @@ fn checked(
         if spec.flags.contains(Flags::NO_MULTI) {
             let error = CommandError::NotSupported("Command not allowed inside a transaction");
             return refuse(state, reply, &error);
+        }
+        multi.bytes += args.iter().map(|arg| arg.len() as u64).sum::<u64>();
+        if multi.bytes > core.settings.query_buffer_bytes_max {
+            let peer = &state.record.address;
+            tracing::warn!("closing {peer}: its transaction is over the query buffer's limit");
+            core.stats.clients_over_limit.add(1);
+            return Flow::Close;
         }
         let args = args.iter().map(|arg| arg.to_vec()).collect();
         multi.queue.push(Queued { spec, args });
@@ -199,7 +212,6 @@ fn run(
     crate::panic::set_current(spec.name);
     // Before it runs: CLIENT LIST shows itself.
     state.record.last_command.set(u64::from(spec.id) + 1);
-    let before = core.counter.raw();
     let db = scope.db;
     let mut host = ConnectionHost { core, state, in_exec: false };
     let result = turn.run(scope, &mut host, spec, args, reply);
@@ -212,7 +224,9 @@ fn run(
     if let Err(Halt::Error(error)) = &result {
         reply.error(error);
     }
-    let nanoseconds = core.counter.delta_as_nanos(before, core.counter.raw());
+    let now = core.counter.raw();
+    let nanoseconds = core.counter.delta_as_nanos(core.tick, now);
+    core.tick = now;
     let failed = reply.error_code().is_some();
     core.stats.commands_processed.add(1);
     core.stats.commands.record(spec.id, nanoseconds, failed, core.settings.latency_tracking);

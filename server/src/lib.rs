@@ -1,6 +1,7 @@
 //! The Zumic server: sockets, reactors, settings; and the tools that come with it.
 //!
-//! Reading order of the data path: `start` (threads), `reactor` (a loop), `accept` and `net` (how
+//! Reading order of the data path: `start` (threads), `reactor` (a loop), `serve` (one
+//! connection's share of it), `accept` and `net` (how
 //! connections come), `connection` (what one is), `batch` (requests of one read), `dispatch`
 //! (what may run), `session` and `client_commands` (commands about the connection), `reply` and
 //! `output` (what goes back). `admin` and `settings` are what an operator sees.
@@ -23,6 +24,7 @@ mod output;
 mod panic;
 mod reactor;
 mod reply;
+mod serve;
 mod session;
 pub mod settings;
 mod shared;

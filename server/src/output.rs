@@ -70,6 +70,26 @@ impl Output {
         self.queue.len()
     }
 
+    /// Appends to a buffer of the caller's instead of one of its own, where it has none.
+    pub(crate) fn borrow(&mut self, buffer: &mut Vec<u8>) {
+        if self.tail.capacity() == 0 {
+            std::mem::swap(&mut self.tail, buffer);
+        }
+    }
+
+    /// Gives the buffer back if nothing is left in it.
+    pub(crate) fn give_back(&mut self, buffer: &mut Vec<u8>) {
+        if !self.is_empty() {
+            return;
+        }
+        self.sent = 0;
+        self.tail.clear();
+        let own = std::mem::take(&mut self.tail);
+        if buffer.capacity() == 0 {
+            *buffer = own;
+        }
+    }
+
     /// The buffer to append to.
     #[inline]
     pub(crate) fn tail(&mut self) -> &mut Vec<u8> {

@@ -9,9 +9,9 @@
 //!   while polling (I8).
 //! - Z2: replies of a connection are in the order of its requests: a request that has to wait
 //!   keeps its bytes, and those behind it, in `input` (I1).
-//! - Z3: a connection above its output limit is not read from until it took its replies.
 
-use std::io::{self, Read};
+use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,9 +26,9 @@ use crate::batch::Batch;
 use crate::clients::ClientRecord;
 use crate::clock;
 use crate::connection::{ClientState, Connection, Waiting};
-use crate::dispatch::Flow;
 use crate::net::{Listener, Stream};
 use crate::output::Output;
+use crate::serve::{Buffers, Served, Serving};
 use crate::settings::{Settings, SettingsReader};
 use crate::shared::{Message, Shared};
 
@@ -36,16 +36,15 @@ use crate::shared::{Message, Shared};
 pub(crate) const WAKER: Token = Token(0);
 /// Token of the first connection.
 const CONNECTIONS: usize = 1 << 16;
-/// Bytes read at once where no request is unfinished.
-const SCRATCH_BYTES: usize = 64 * 1024;
-/// Bytes read from one connection per turn, so that others get theirs.
-const READ_BYTES_PER_TURN: usize = 1 << 20;
-/// Replies waiting above which a connection is not read from (Z3).
-const OUTPUT_PAUSE_BYTES: usize = 4 << 20;
 /// Time between two looks at timeouts and limits.
 const CRON: Duration = Duration::from_millis(100);
 /// How long replies may take to leave when the server stops.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long replies may take to leave a connection that is being closed.
+const LINGER_MS: u64 = 10_000;
+/// Turns in a row that try parked requests again at once; then once a millisecond. A key is held
+/// elsewhere for microseconds, CLIENT PAUSE lasts.
+const EAGER_TURNS_MAX: u32 = 64;
 
 /// What commands may use of their reactor.
 #[derive(Debug)]
@@ -60,6 +59,10 @@ pub(crate) struct Core {
     pub(crate) index: usize,
     /// The fast clock for durations.
     pub(crate) counter: quanta::Clock,
+    /// When the last command ended, by `counter`. A command's time lasts from there to its own
+    /// end, so one reading of the clock serves two commands; the few nanoseconds of looking the
+    /// row up are part of it.
+    pub(crate) tick: u64,
 }
 
 /// A reactor, before and while it runs.
@@ -70,10 +73,18 @@ pub(crate) struct Reactor {
     acceptor: Acceptor,
     session: Session,
     connections: slab::Slab<Connection>,
-    /// Connections to look at although their socket says nothing.
+    /// Where each connection is, by its id.
+    keys: HashMap<u64, usize>,
+    /// Connections to look at in the next turn, which does not wait for the poll.
     scheduled: Vec<usize>,
+    /// Connections whose request waits for something that no event announces.
+    parked: Vec<usize>,
+    /// Turns in a row with parked connections.
+    eager_turns: u32,
+    /// The buffer that `scheduled` is swapped with.
+    work: Vec<usize>,
     batch: Batch,
-    scratch: Vec<u8>,
+    buffers: Buffers,
     cron_at: Instant,
     stop_by: Option<Instant>,
 }
@@ -97,9 +108,13 @@ impl Reactor {
             acceptor,
             session,
             connections: slab::Slab::new(),
+            keys: HashMap::new(),
             scheduled: Vec::new(),
+            parked: Vec::new(),
+            eager_turns: 0,
+            work: Vec::new(),
             batch: Batch::default(),
-            scratch: vec![0; SCRATCH_BYTES],
+            buffers: Buffers::default(),
             cron_at: Instant::now(),
             stop_by: None,
         })
@@ -112,8 +127,8 @@ impl Reactor {
     pub(crate) fn run(mut self) -> Result<(), Error> {
         let mut events = Events::with_capacity(1_024);
         loop {
-            let timeout = if self.scheduled.is_empty() { CRON } else { Duration::from_micros(200) };
-            match self.poll.poll(&mut events, Some(timeout)) {
+            let patience = self.patience();
+            match self.poll.poll(&mut events, Some(patience)) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                     return Err(error).context(ErrorKind::Resource, "polling");
                 }
@@ -124,6 +139,20 @@ impl Reactor {
             if self.core.shared.is_stopping() && self.stopped() {
                 return Ok(());
             }
+        }
+    }
+
+    /// How long the poll may wait.
+    fn patience(&mut self) -> Duration {
+        self.eager_turns = if self.parked.is_empty() { 0 } else { self.eager_turns + 1 };
+        if !self.scheduled.is_empty() {
+            Duration::ZERO
+        } else if self.parked.is_empty() {
+            CRON
+        } else if self.eager_turns < EAGER_TURNS_MAX {
+            Duration::ZERO
+        } else {
+            Duration::from_millis(1)
         }
     }
 
@@ -138,6 +167,7 @@ impl Reactor {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             if event.is_readable() || event.is_read_closed() || event.is_error() {
                 connection.readable = true;
+                connection.hung_up |= event.is_read_closed() || event.is_error();
             }
             if event.is_writable() {
                 connection.blocked_writing = false;
@@ -152,54 +182,43 @@ impl Reactor {
         let now_ms = clock::now_ms();
         self.accept(now_ms);
         let messages = self.receive();
-        let work = std::mem::take(&mut self.scheduled);
         let cron = self.cron_at.elapsed() >= CRON;
-        if work.is_empty() && messages.is_empty() && !news && !cron {
+        let idle = self.scheduled.is_empty() && self.parked.is_empty();
+        if idle && messages.is_empty() && !news && !cron {
             return;
         }
         let mut closed = Vec::new();
-        {
-            let mut turn = self.session.enter(now_ms);
-            for message in messages {
-                deliver(
-                    &mut self.core,
-                    &mut turn,
-                    &mut self.connections,
-                    message,
-                    &mut self.scheduled,
-                );
+        let mut work = std::mem::take(&mut self.work);
+        std::mem::swap(&mut work, &mut self.scheduled);
+        work.append(&mut self.parked);
+        let Self { core, session, connections, scheduled, parked, batch, buffers, .. } = self;
+        let mut turn = session.enter(now_ms);
+        for message in messages {
+            deliver(core, &mut turn, connections, &self.keys, message, scheduled);
+        }
+        for &key in &work {
+            let Some(connection) = connections.get_mut(key) else { continue };
+            connection.scheduled = false;
+            let mut serving = Serving { core, turn: &mut turn, batch, buffers };
+            match serving.serve(connection) {
+                Served::Again => schedule(scheduled, key, connection),
+                Served::Closed => closed.push(key),
+                Served::Done => {}
+                Served::Parked => schedule(parked, key, connection),
             }
-            for key in work {
-                let Some(connection) = self.connections.get_mut(key) else { continue };
-                connection.scheduled = false;
-                let mut serving = Serving {
-                    core: &mut self.core,
-                    turn: &mut turn,
-                    batch: &mut self.batch,
-                    scratch: &mut self.scratch,
-                };
-                match serving.serve(connection) {
-                    Served::Again => schedule(&mut self.scheduled, key, connection),
-                    Served::Closed => closed.push(key),
-                    Served::Done => {}
-                }
-            }
-            if cron || news {
-                self.cron_at = Instant::now();
-                let limits = limits(&self.core.settings);
-                for (key, connection) in &mut self.connections {
-                    connection.parser.set_limits(limits);
-                    if overdue(&self.core, connection, now_ms) && !closed.contains(&key) {
-                        closed.push(key);
-                    }
-                }
-            }
-            for key in closed {
-                let mut connection = self.connections.remove(key);
-                forget(&self.core, &mut turn, &mut connection);
-                // A socket that is closed needs no deregistration; this keeps mio's view whole.
-                drop(self.poll.registry().deregister(&mut connection.stream));
-            }
+        }
+        work.clear();
+        self.work = work;
+        if cron || news {
+            self.cron_at = Instant::now();
+            inspect(core, connections, news, now_ms, &mut closed);
+        }
+        for key in closed {
+            let Some(mut connection) = connections.try_remove(key) else { continue };
+            self.keys.remove(&connection.state.record.id);
+            forget(core, &mut turn, &mut connection);
+            // A socket that is closed needs no deregistration; this keeps mio's view whole.
+            drop(self.poll.registry().deregister(&mut connection.stream));
         }
     }
 
@@ -224,6 +243,7 @@ impl Reactor {
             self.core.shared.clients.remove(&record);
             return;
         }
+        self.keys.insert(record.id, entry.key());
         let authenticated = !self.core.shared.admin.authenticator().password_required();
         let mut parser = RequestParser::new(limits(&self.core.settings));
         parser.set_authenticated(authenticated);
@@ -235,6 +255,9 @@ impl Reactor {
             scope: engine::Scope::default(),
             state: ClientState::new(record, authenticated),
             readable: false,
+            hung_up: false,
+            killed: false,
+            closing_since_ms: None,
             blocked_writing: false,
             soft_limit_since_ms: None,
             scheduled: false,
@@ -245,7 +268,7 @@ impl Reactor {
     /// Takes the messages of other threads; connections among them are added at once.
     fn receive(&mut self) -> Vec<Message> {
         let mut messages = Vec::new();
-        let handle = Arc::clone(&self.core.shared.reactors[self.core.index]);
+        let handle = &self.core.shared.reactors[self.core.index];
         handle.receive(|message| messages.push(message));
         let mut rest = Vec::with_capacity(messages.len());
         for message in messages {
@@ -277,7 +300,7 @@ fn schedule(scheduled: &mut Vec<usize>, key: usize, connection: &mut Connection)
 }
 
 /// The parser's limits under these settings.
-fn limits(settings: &Settings) -> Limits {
+pub(crate) fn limits(settings: &Settings) -> Limits {
     let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
     Limits {
         inline_bytes_max: bytes(settings.inline_bytes_max),
@@ -287,171 +310,20 @@ fn limits(settings: &Settings) -> Limits {
     }
 }
 
-/// What became of a connection in a turn.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Served {
-    /// There is more to do at once.
-    Again,
-    /// It is over.
-    Closed,
-    /// The socket will tell when there is more.
-    Done,
-}
-
-/// What serving a connection takes.
-struct Serving<'r, 't> {
-    core: &'r mut Core,
-    turn: &'r mut Turn<'t>,
-    batch: &'r mut Batch,
-    scratch: &'r mut Vec<u8>,
-}
-
-impl Serving<'_, '_> {
-    /// Reads, runs and writes for one connection.
-    fn serve(&mut self, connection: &mut Connection) -> Served {
-        let mut flow = Flow::Next;
-        if connection.state.waiting == Some(Waiting::Turn) {
-            connection.state.waiting = None;
-            flow = self.run_input(connection);
-        }
-        if flow == Flow::Next && connection.readable && connection.state.waiting.is_none() {
-            match self.read(connection) {
-                Ok(after) => flow = after,
-                Err(_) => return Served::Closed,
-            }
-        }
-        if self.write(connection).is_err() {
-            return Served::Closed;
-        }
-        connection.publish(self.turn.now_ms());
-        if flow == Flow::Close && connection.output.is_empty() {
-            return Served::Closed;
-        }
-        if flow == Flow::Close {
-            connection.state.closing = true;
-        }
-        if connection.state.closing {
-            return if connection.output.is_empty() { Served::Closed } else { Served::Done };
-        }
-        let more = connection.readable && connection.output.len() < OUTPUT_PAUSE_BYTES;
-        match connection.state.waiting {
-            Some(Waiting::Turn) => Served::Again,
-            Some(Waiting::Verdict(_)) => Served::Done,
-            None if more => Served::Again,
-            None => Served::Done,
-        }
-    }
-
-    /// Reads what the socket has, up to this turn's share, and runs it.
-    fn read(&mut self, connection: &mut Connection) -> io::Result<Flow> {
-        let mut total = 0;
-        while total < READ_BYTES_PER_TURN && connection.output.len() < OUTPUT_PAUSE_BYTES {
-            let fresh = connection.input.is_empty();
-            let result = if fresh {
-                connection.stream.read(self.scratch)
-            } else {
-                self.read_behind(connection)
-            };
-            let (bytes, room) = match result {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(bytes) => (bytes, self.scratch.len()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    connection.readable = false;
-                    return Ok(Flow::Next);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            total += bytes;
-            self.core.stats.bytes_in.add(bytes as u64);
-            self.core.stats.reads.add(1);
-            let flow = if fresh {
-                let scratch = std::mem::take(self.scratch);
-                let flow = self.run_fresh(connection, &scratch[..bytes]);
-                *self.scratch = scratch;
-                flow
-            } else {
-                self.run_input(connection)
-            };
-            if flow != Flow::Next {
-                return Ok(flow);
-            }
-            if fresh && bytes < room {
-                // A short read emptied the socket; what comes later is an event of its own. An
-                // end of stream that came with it shows as an event, too.
-                connection.readable = false;
-                return Ok(Flow::Next);
-            }
-        }
-        Ok(Flow::Next)
-    }
-
-    /// Reads behind an unfinished request, straight into its buffer.
-    fn read_behind(&mut self, connection: &mut Connection) -> io::Result<usize> {
-        let held = connection.input.len();
-        let room = held.clamp(SCRATCH_BYTES / 4, READ_BYTES_PER_TURN);
-        connection.input.resize(held + room, 0);
-        let result = connection.stream.read(&mut connection.input[held..]);
-        connection.input.truncate(held + *result.as_ref().unwrap_or(&0));
-        result
-    }
-
-    /// Runs requests out of bytes that were just read; keeps what is left.
-    fn run_fresh(&mut self, connection: &mut Connection, bytes: &[u8]) -> Flow {
-        let (taken, flow) = self.batch.run(self.core, self.turn, connection, bytes);
-        connection.input.extend_from_slice(&bytes[taken..]);
-        flow
-    }
-
-    /// Runs requests out of the bytes that were kept.
-    fn run_input(&mut self, connection: &mut Connection) -> Flow {
-        let input = std::mem::take(&mut connection.input);
-        let (taken, flow) = self.batch.run(self.core, self.turn, connection, &input);
-        connection.input = input;
-        if taken == connection.input.len() {
-            if connection.input.capacity() > SCRATCH_BYTES {
-                connection.input = Vec::new();
-            }
-            connection.input.clear();
-        } else {
-            connection.input.drain(..taken);
-        }
-        if connection.input.len() as u64 > self.core.settings.query_buffer_bytes_max {
-            let peer = &connection.state.record.address;
-            tracing::warn!("closing {peer}: its query buffer is over the limit");
-            self.core.stats.clients_over_limit.add(1);
-            return Flow::Close;
-        }
-        flow
-    }
-
-    /// Sends what the socket takes.
-    fn write(&mut self, connection: &mut Connection) -> io::Result<()> {
-        if connection.output.is_empty() || connection.blocked_writing {
-            return Ok(());
-        }
-        let sent = connection.output.send(&mut connection.stream)?;
-        self.core.stats.bytes_out.add(sent as u64);
-        self.core.stats.writes.add(1);
-        connection.blocked_writing = !connection.output.is_empty();
-        Ok(())
-    }
-}
-
 /// Acts on a message of another thread.
 fn deliver(
     core: &mut Core,
     turn: &mut Turn<'_>,
     connections: &mut slab::Slab<Connection>,
+    keys: &HashMap<u64, usize>,
     message: Message,
     scheduled: &mut Vec<usize>,
 ) {
     match message {
         Message::Accepted(_) => unreachable!("taken out by `receive`"),
         Message::Kill(id) => {
-            if let Some((key, connection)) = by_id(connections, id) {
-                connection.state.closing = true;
-                connection.state.waiting = None;
+            if let Some((key, connection)) = by_id(connections, keys, id) {
+                connection.killed = true;
                 schedule(scheduled, key, connection);
             }
         }
@@ -465,7 +337,7 @@ fn deliver(
             }
         }
         Message::Verdict(id, verdict) => {
-            let Some((key, connection)) = by_id(connections, id) else { return };
+            let Some((key, connection)) = by_id(connections, keys, id) else { return };
             let Some(Waiting::Verdict(after)) = connection.state.waiting.take() else { return };
             crate::batch::resume(core, turn, connection, verdict, &after);
             // What it sent meanwhile runs now.
@@ -475,16 +347,44 @@ fn deliver(
     }
 }
 
-fn by_id(connections: &mut slab::Slab<Connection>, id: u64) -> Option<(usize, &mut Connection)> {
-    connections.iter_mut().find(|(_, connection)| connection.state.record.id == id)
+fn by_id<'c>(
+    connections: &'c mut slab::Slab<Connection>,
+    keys: &HashMap<u64, usize>,
+    id: u64,
+) -> Option<(usize, &'c mut Connection)> {
+    let key = *keys.get(&id)?;
+    Some((key, connections.get_mut(key)?))
+}
+
+/// Looks for connections that broke a limit, and passes new settings on.
+fn inspect(
+    core: &Core,
+    connections: &mut slab::Slab<Connection>,
+    news: bool,
+    now_ms: u64,
+    closed: &mut Vec<usize>,
+) {
+    for (key, connection) in connections {
+        if news {
+            connection.parser.set_limits(limits(&core.settings));
+        }
+        if overdue(core, connection, now_ms) {
+            closed.push(key);
+        }
+    }
 }
 
 /// Whether a connection broke a limit of time or of output.
 fn overdue(core: &Core, connection: &mut Connection, now_ms: u64) -> bool {
     let peer = &connection.state.record.address;
+    if connection.closing_since_ms.is_some_and(|since| now_ms.saturating_sub(since) > LINGER_MS) {
+        tracing::debug!("closing {peer}: it does not take its last replies");
+        return true;
+    }
     let idle_ms = now_ms.saturating_sub(connection.state.record.active_ms.get());
     let idle_max = u64::from(core.settings.idle_seconds_max) * 1_000;
-    if idle_max > 0 && idle_ms > idle_max && !connection.state.monitor {
+    let may_idle = connection.state.monitor || connection.state.waiting.is_some();
+    if idle_max > 0 && idle_ms > idle_max && !may_idle {
         tracing::debug!("closing {peer}: idle");
         return true;
     }

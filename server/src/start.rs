@@ -92,6 +92,7 @@ fn start_reactors(shared: &Arc<Shared>, polls: Vec<Poll>) -> Result<(Running, Ve
             settings: SettingsReader::new(Arc::clone(&shared.settings)),
             index,
             counter: counter.clone(),
+            tick: 0,
         };
         let listeners = listen(&settings, index == 0)?;
         if index == 0 {

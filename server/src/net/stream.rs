@@ -102,6 +102,19 @@ impl Stream {
         (Self::Unix(stream), Peer::Unix(path.display().to_string()))
     }
 
+    /// Reads into the unused capacity of `buffer`, which is not cleared first.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub(crate) fn read_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let spare = rustix::buffer::spare_capacity(buffer);
+        let result = match self {
+            Self::Tcp(stream) => rustix::io::read(stream, spare),
+            Self::Unix(stream) => rustix::io::read(stream, spare),
+        };
+        result.map_err(io::Error::from)
+    }
+
     /// The descriptor, for CLIENT LIST.
     #[must_use]
     pub(crate) fn descriptor(&self) -> RawFd {
