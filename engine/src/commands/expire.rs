@@ -58,7 +58,9 @@ impl Conditions {
                 b"GT" => parsed.greater = true,
                 b"LT" => parsed.less = true,
                 _ => {
-                    let option = String::from_utf8_lossy(option).into_owned();
+                    let option = String::from_utf8_lossy(option);
+                    // Redis cuts line ends off the end of an error.
+                    let option = option.trim_end_matches(['\r', '\n']).to_owned();
                     return Err(CommandError::ExpireOptionUnknown(option));
                 }
             }

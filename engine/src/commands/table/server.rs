@@ -49,7 +49,6 @@ const CONFIG: &[CommandSpec] = &[
         group: Group::Server,
         since: "2.8.0",
         summary: "Rewrite the configuration file with the in memory configuration",
-        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
         handler: Handler::Host(HostCommand::Config),
         ..CommandSpec::DEFAULT
     },

@@ -204,11 +204,21 @@ pub(super) const ROWS: &[CommandSpec] = &[
             ("6.0.0", "Added the `KEEPTTL` option."),
             ("6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."),
             ("7.0.0", "Allowed the `NX` and `GET` options to be used together."),
+            ("zumic 0.1.0", "Added the `IFEQ` option, as Valkey 8.1 has it."),
         ],
         arguments: &[
             key("key"),
             text("value"),
-            one_of("condition", &[token("nx", "NX"), token("xx", "XX")]).since("2.6.12").optional(),
+            one_of(
+                "condition",
+                &[
+                    token("nx", "NX"),
+                    token("xx", "XX"),
+                    text("comparison-value").after("IFEQ").since("zumic 0.1.0"),
+                ],
+            )
+            .since("2.6.12")
+            .optional(),
             token("get", "GET").since("6.2.0").optional(),
             one_of(
                 "expiration",

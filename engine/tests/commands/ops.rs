@@ -11,20 +11,6 @@ pub(crate) trait Source {
     fn below(&mut self, bound: usize) -> Option<usize>;
 }
 
-/// Choices from a seed: xorshift64*, endless.
-#[derive(Debug)]
-pub(crate) struct Seed(pub(crate) u64);
-
-impl Source for Seed {
-    fn below(&mut self, bound: usize) -> Option<usize> {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let mixed = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
-        Some(usize::try_from(mixed).expect("31 bits") % bound)
-    }
-}
-
 /// Choices from bytes, one each.
 #[derive(Debug)]
 pub(crate) struct Input<'a>(pub(crate) &'a [u8]);

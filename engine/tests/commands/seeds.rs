@@ -2,13 +2,25 @@
 //!
 //! A failure prints the seed: `ZUMIC_SEED=<seed>` runs that one alone.
 
-mod support;
-
-use support::model::engine_agrees_with_maps;
-use support::ops::{Input, Seed};
+use super::model::engine_agrees_with_maps;
+use super::ops::{Input, Source};
 
 const SEEDS: u64 = 60;
 const STEPS: usize = 1_500;
+
+/// Choices from a seed: xorshift64*, endless.
+#[derive(Debug)]
+struct Seed(u64);
+
+impl Source for Seed {
+    fn below(&mut self, bound: usize) -> Option<usize> {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let mixed = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
+        Some(usize::try_from(mixed).expect("31 bits") % bound)
+    }
+}
 
 #[test]
 fn the_engine_answers_as_maps_do() {

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use engine::{Engine, Scope};
 
+use super::harness::run;
 use super::ops::{Condition, DATABASES, Deadline, Op, START_MS, Source};
-use super::run;
 use super::sink::Value;
 
 /// A value and its deadline in milliseconds from the start.
@@ -238,28 +238,33 @@ impl Model {
                 size(entry.map_or(0, |entry| entry.value.len()))
             }
             Op::StrLen(key) => size(self.here().get(key).map_or(0, |entry| entry.value.len())),
-            Op::Set { key, value, condition, get, deadline } => {
-                let old = self.here().get(key).cloned();
-                let go = match condition {
-                    Condition::Always => true,
-                    Condition::IfAbsent => old.is_none(),
-                    Condition::IfPresent => old.is_some(),
-                };
-                let deadline = match deadline {
-                    Deadline::At(at) => Some(*at),
-                    Deadline::Keep => old.as_ref().and_then(|old| old.deadline),
-                    Deadline::Never => None,
-                };
-                if go {
-                    self.put(*key, value, deadline);
-                }
-                match (get, go) {
-                    (true, _) => bulk_or_null(old.as_ref()),
-                    (false, true) => ok(),
-                    (false, false) => Value::Null,
-                }
-            }
+            Op::Set { .. } => self.apply_set(op),
             _ => unreachable!("not about strings"),
+        }
+    }
+
+    fn apply_set(&mut self, op: &Op) -> Value {
+        let Op::Set { key, value, condition, get, deadline } = op else {
+            unreachable!("called for SET")
+        };
+        let old = self.here().get(key).cloned();
+        let go = match condition {
+            Condition::Always => true,
+            Condition::IfAbsent => old.is_none(),
+            Condition::IfPresent => old.is_some(),
+        };
+        let deadline = match deadline {
+            Deadline::At(at) => Some(*at),
+            Deadline::Keep => old.as_ref().and_then(|old| old.deadline),
+            Deadline::Never => None,
+        };
+        if go {
+            self.put(*key, value, deadline);
+        }
+        match (get, go) {
+            (true, _) => bulk_or_null(old.as_ref()),
+            (false, true) => ok(),
+            (false, false) => Value::Null,
         }
     }
 }

@@ -1,13 +1,9 @@
-//! What the engine's own tests share.
-
-pub(crate) mod model;
-pub(crate) mod ops;
-pub(crate) mod sink;
+//! Runs commands on an engine without a server, and holds handlers to the rules of replies.
 
 use engine::commands::{CommandSpec, HostCommand, lookup};
 use engine::{Context, Halt, Host, Scope, Session};
 
-use sink::{Collect, Value};
+use super::sink::{Collect, Value};
 
 /// A host without commands.
 #[derive(Debug)]

@@ -1,0 +1,9 @@
+//! The commands of the engine, without a server: against plain maps, and against redis-server's
+//! own description of them.
+
+mod harness;
+mod model;
+mod ops;
+mod seeds;
+mod sink;
+mod table;
