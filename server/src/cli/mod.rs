@@ -5,8 +5,8 @@
 //! part; the binary is a thin `main`. Not for programs: they use a client library.
 //!
 //! Reading order: [`options`] (what was asked), [`session`] (a conversation), [`connection`] and
-//! [`login`] below it, [`reply`] and [`mod@format`] (what is printed), [`lines`] and [`repl`] (where
-//! commands come from), [`docs`], [`hint`] and [`help`] (what the server says about commands),
+//! [`login`] below it, [`reply`] and [`mod@format`] (what is printed), [`lines`] and [`repl`]
+//! (where commands come from), [`docs`], [`hint`] and [`help`] (what the server says about commands),
 //! [`modes`] (`--scan` and its like).
 
 pub mod connection;
