@@ -29,9 +29,9 @@ const MODES: [&str; 4] = ["pipe", "stat", "latency", "scan"];
     about = "Talks to a Zumic server, or to any server that speaks the Redis protocol",
     after_help = "Without a command: at a terminal an interactive session (type \"help\" there), \
                   otherwise commands are read from the standard input, one per line.\n\n\
-                  Exit status: 0 success; 1 an error reply with -e, or errors with --pipe; 64 wrong \
-                  usage; 69 no connection, or it was lost, or the server refused the login; 74 \
-                  input or output failed; 76 the server's bytes make no sense."
+                  Exit status: 0 success; 1 an error reply with -e, or errors with --pipe; 64 \
+                  wrong usage; 69 no connection, or it was lost, or the server refused the login; \
+                  74 input or output failed; 76 the server's bytes make no sense."
 )]
 pub struct Options {
     /// Server host name or IP address.
