@@ -267,9 +267,13 @@ impl Literal {
         Extended::rounded(quotient, exponent, rest)
     }
 
-    /// Numbers of ordinary size, without allocating: up to 19 digits, up to 18 places.
+    /// Numbers of ordinary size, in 128 bits: up to 38 digits, up to 18 places.
+    ///
+    /// 38 digits fit, and dividing 128 bits by 10^18 leaves 68 for the quotient: more than the
+    /// mantissa and a guard.
     fn value_of_short(&self, power: i32) -> Option<Extended> {
-        if self.digits.len() > 19 || !(-18..=18).contains(&power) {
+        let zeros = usize::try_from(power).unwrap_or(0);
+        if self.digits.len() + zeros > 38 || power < -18 {
             return None;
         }
         let digits = self.digits.iter().fold(0, |sum, digit| sum * 10 + u128::from(*digit));
@@ -382,8 +386,8 @@ mod tests {
         let mut state: u64 = 7;
         for step in 0..20_000 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695);
-            let (digits, places) = (state >> 1, state % 19);
-            let plain = format!("{digits}e-{places}");
+            let (digits, more, places) = (state >> 1, state >> 7, state % 19);
+            let plain = format!("{digits}{more}e-{places}");
             let literal = Literal::read(plain.as_bytes(), 10).expect("a number");
             let power = i32::try_from(literal.power).expect("a small power");
             let short = literal.value_of_short(power).expect("short enough");

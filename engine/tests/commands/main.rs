@@ -4,6 +4,7 @@
 mod harness;
 mod model;
 mod ops;
+mod own;
 mod seeds;
 mod sink;
 mod table;
