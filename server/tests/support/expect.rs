@@ -215,9 +215,6 @@ pub(crate) fn glob(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// Makes a pattern of elements, and whether more may follow.
-type MakeList = fn(Vec<Pattern>, bool) -> Pattern;
-
 struct Parser<'a> {
     text: &'a [u8],
     at: usize,
