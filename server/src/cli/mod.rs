@@ -6,8 +6,8 @@
 //!
 //! Reading order: [`options`] (what was asked), [`session`] (a conversation), [`connection`] and
 //! [`login`] below it, [`reply`] and [`mod@format`] (what is printed), [`lines`] and [`repl`]
-//! (where commands come from), [`docs`], [`hint`] and [`help`] (what the server says about commands),
-//! [`modes`] (`--scan` and its like).
+//! (where commands come from), [`docs`], [`hint`] and [`help`] (what the server says about
+//! commands), [`modes`] (`--scan` and its like).
 
 pub mod connection;
 pub mod docs;
@@ -20,6 +20,7 @@ pub mod lines;
 pub mod login;
 pub mod modes;
 pub mod options;
+pub mod password;
 pub mod repl;
 pub mod reply;
 pub mod report;
@@ -83,9 +84,8 @@ fn is_broken_pipe(error: &Error) -> bool {
 /// Does what was asked for. `Refused` makes the exit code 1.
 fn perform(mut settings: Settings) -> Result<Verdict, Error> {
     if settings.ask_password {
-        let password = rpassword::prompt_password("Please input password: ");
-        let password = password.context(ErrorKind::Io, "reading the password")?;
-        settings.access.password = Some(password.into_bytes());
+        let password = password::ask().context(ErrorKind::Io, "reading the password")?;
+        settings.access.password = Some(password);
     }
     let mut out = io::stdout().lock();
     match settings.task.clone() {

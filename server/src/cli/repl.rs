@@ -66,12 +66,14 @@ pub fn run(settings: &Settings) -> Result<Verdict, Error> {
     loop {
         match editor.readline(&session.prompt()) {
             Ok(line) => {
-                let parsed = lines::parse(line.as_bytes());
-                remember(&mut editor, history.as_ref(), &line, &parsed);
-                if parsed == Line::Leave {
-                    return Ok(Verdict::Answered);
+                for line in pasted_lines(&line) {
+                    let parsed = lines::parse(line.as_bytes());
+                    remember(&mut editor, history.as_ref(), line, &parsed);
+                    if parsed == Line::Leave {
+                        return Ok(Verdict::Answered);
+                    }
+                    perform(&mut session, &mut editor, settings, parsed)?;
                 }
-                perform(&mut session, &mut editor, settings, parsed)?;
             }
             Err(ReadlineError::Eof | ReadlineError::Interrupted) => return Ok(Verdict::Answered),
             Err(error) => return Err(terminal_error(error)),
@@ -277,6 +279,17 @@ fn syntax_after(docs: &Docs, line: &str) -> Option<String> {
     (!rest.is_empty()).then(|| format!("{space}{rest}"))
 }
 
+/// What was pasted in one go comes as one line: several commands, or one with a script in quotes
+/// that has lines of its own. They are several if each makes sense alone.
+fn pasted_lines(pasted: &str) -> Vec<&str> {
+    let lines: Vec<&str> = pasted.lines().collect();
+    if lines.iter().all(|line| protocol::inline::split(line.as_bytes()).is_some()) {
+        lines
+    } else {
+        vec![pasted]
+    }
+}
+
 /// Where the completed text starts in `line`, and what it may become: names of commands, then of
 /// subcommands; behind `help` also groups.
 fn completions(docs: &Docs, line: &str) -> (usize, Vec<String>) {
@@ -334,6 +347,14 @@ mod tests {
         assert_eq!(found("HELP  getd"), (6, vec!["GETDEL".to_owned()]));
         assert_eq!(found("get x"), (0, vec![]));
         assert_eq!(found("\u{e9}\u{e9}\u{e9}").1, Vec::<String>::new());
+    }
+
+    #[test]
+    fn pasted_lines_are_commands_unless_quotes_span_them() {
+        assert_eq!(pasted_lines("SET a 1\nGET a"), ["SET a 1", "GET a"]);
+        assert_eq!(pasted_lines("PING"), ["PING"]);
+        let script = "EVAL \"local a = 1\nreturn a\" 0";
+        assert_eq!(pasted_lines(script), [script]);
     }
 
     #[test]
