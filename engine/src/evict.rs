@@ -23,6 +23,9 @@ use crate::record::{Header, Record};
 const EVICTIONS_PER_WRITE_MAX: u32 = 64;
 /// Random slots looked at for one candidate.
 const PROBES_MAX: u32 = 256;
+/// Buckets walked for a candidate that sampling did not meet: at 20 ns each below 100 us, and
+/// the next write goes on from there.
+const WALK_BUCKETS_MAX: u32 = 4_096;
 const LRU_CLOCK_MASK: u64 = 0x00ff_ffff;
 const LFU_INITIAL: u32 = 5;
 const FREQUENCY_MAX: u32 = 3;
@@ -179,7 +182,44 @@ impl<'s> Context<'s> {
                 break;
             }
         }
-        best.is_some_and(|(_, db, hash, pointer)| self.evict(db, hash, pointer))
+        match best {
+            Some((_, db, hash, pointer)) => self.evict(db, hash, pointer),
+            None => self.evict_walking(policy),
+        }
+    }
+
+    /// Evicts the worst key of the next bucket that has a candidate. Sampling fails when few of
+    /// many keys have a TTL and the policy is volatile, or when the table is nearly empty.
+    fn evict_walking(&mut self, policy: EvictionPolicy) -> bool {
+        if policy.is_volatile() && !self.any_expires() {
+            return false;
+        }
+        for _ in 0..WALK_BUCKETS_MAX {
+            let (db, position) = self.state.eviction_walk;
+            let mut met: Vec<(*mut Header, &'s Record)> = Vec::new();
+            let next = match self.books_keys(db) {
+                0 => None,
+                _ => self.map(db).scan_bucket(position, &self.shared.residents, |word| {
+                    // SAFETY: loaded under this turn's guard.
+                    let (pointer, record) = unsafe { resolve::<'s>(word) };
+                    let spared = policy.is_volatile() && record.expire_at_ms().is_none();
+                    if !record.is_tombstone() && !spared {
+                        met.push((pointer, record));
+                    }
+                }),
+            };
+            self.state.eviction_walk = match next {
+                Some(next) => (db, next),
+                None => ((db + 1) % self.databases(), 0),
+            };
+            let least = met.into_iter().min_by_key(|(_, record)| self.worth(policy, record));
+            if let Some((pointer, record)) = least
+                && self.evict(db, self.hash(record.key()), pointer)
+            {
+                return true;
+            }
+        }
+        false
     }
 
     /// A random key of a random database that has any.
@@ -200,6 +240,12 @@ impl<'s> Context<'s> {
     fn books_keys(&self, db: u16) -> u64 {
         let books = self.state.everyone.iter().map(|session| &session.books[usize::from(db)]);
         books.fold(0, |sum: u64, books| sum.wrapping_add(books.keys.get()))
+    }
+
+    /// Whether any key has a TTL, by the sessions this one knows of.
+    fn any_expires(&self) -> bool {
+        let books = self.state.everyone.iter().flat_map(|session| session.books.iter());
+        books.fold(0, |sum: u64, books| sum.wrapping_add(books.expires.get())) > 0
     }
 
     /// What the policy thinks of a key; the least goes first.

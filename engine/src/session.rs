@@ -46,6 +46,8 @@ pub(crate) struct State {
     pub(crate) journal: Option<Box<dyn Journal>>,
     /// All sessions, for sums on the way of a write under `maxmemory`.
     pub(crate) everyone: Vec<Arc<Public>>,
+    /// Where the search for a rare candidate of eviction goes on: database and position.
+    pub(crate) eviction_walk: (u16, u64),
 }
 
 impl State {
@@ -71,6 +73,7 @@ impl Session {
             fallow: VecDeque::new(),
             journal: None,
             everyone: Vec::new(),
+            eviction_walk: (0, 0),
         };
         Self { shared, own, state }
     }
@@ -203,6 +206,15 @@ impl Turn<'_> {
         work: impl FnOnce(&mut Context<'_>) -> Result<R, Halt>,
     ) -> Result<R, Halt> {
         work(&mut self.context(scope, sink))
+    }
+
+    /// Evicts until the store is below its memory limit; for a command that is queued, which
+    /// must be refused now and not by EXEC. Cost: nothing while below.
+    ///
+    /// # Errors
+    /// [`zumic_error::CommandError::OutOfMemory`] when nothing can be evicted.
+    pub fn make_room(&mut self, scope: &mut Scope) -> Result<(), Halt> {
+        self.context(scope, &mut Discard).make_room()
     }
 
     /// Forgets a client's watched keys, when it is gone.

@@ -76,7 +76,7 @@ pub(super) fn info(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     for name in &args[2..] {
         match find(name) {
             Some(row) => write_info(sink, row),
-            None => sink.null_array(),
+            None => sink.null(),
         }
     }
     Ok(())
