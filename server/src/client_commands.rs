@@ -276,8 +276,9 @@ fn list(
         [option, ids @ ..] if option.eq_ignore_ascii_case(b"ID") && !ids.is_empty() => {
             let mut records = Vec::new();
             for id in ids {
-                let id = parse_integer(id).and_then(|id| u64::try_from(id).ok());
-                let id = id.filter(|id| *id > 0).ok_or(CommandError::ClientIdsInvalid)?;
+                let id = parse_integer(id).ok_or(CommandError::ClientIdsInvalid)?;
+                // No client has such a number; as in Redis that is no error.
+                let Ok(id) = u64::try_from(id) else { continue };
                 records.extend(shared.clients.find(id));
             }
             records

@@ -126,11 +126,22 @@ fn checked(
 ) -> Flow {
     let spec = match resolve(row, args) {
         Ok(spec) => spec,
+        Err(CommandError::UnknownCommand { .. }) if is_http(args[0]) => {
+            let peer = &state.record.address;
+            tracing::warn!("closing {peer}: it speaks HTTP, as a page in a browser would");
+            return Flow::Close;
+        }
         Err(error) => {
             if let CommandError::WrongArity(_) = error
                 && let Some(spec) = row
             {
                 core.stats.commands.reject(spec.id);
+                if matches!(spec.handler, Handler::Host(HostCommand::Exec)) {
+                    state.multi = None;
+                    turn.unwatch(scope);
+                    reply.error(&CommandError::ExecAbortArity);
+                    return Flow::Next;
+                }
             }
             return refuse(state, reply, &error);
         }
@@ -143,24 +154,8 @@ fn checked(
         Handler::Host(command) => runs_inside_multi(command),
         Handler::Container | Handler::Engine(_) => false,
     };
-    if let Some(multi) = &mut state.multi
-        && !immediate
-    {
-        if spec.flags.contains(Flags::NO_MULTI) {
-            let error = CommandError::NotSupported("Command not allowed inside a transaction");
-            return refuse(state, reply, &error);
-        }
-        multi.bytes += args.iter().map(|arg| arg.len() as u64).sum::<u64>();
-        if multi.bytes > core.settings.query_buffer_bytes_max {
-            let peer = &state.record.address;
-            tracing::warn!("closing {peer}: its transaction is over the query buffer's limit");
-            core.stats.clients_over_limit.add(1);
-            return Flow::Close;
-        }
-        let args = args.iter().map(|arg| arg.to_vec()).collect();
-        multi.queue.push(Queued { spec, args });
-        reply.simple("QUEUED");
-        return Flow::Next;
+    if state.multi.is_some() && !immediate {
+        return queue(core, turn, state, scope, reply, spec, args);
     }
     let writes = spec.flags.contains(Flags::WRITE)
         || (immediate && state.multi.as_ref().is_some_and(has_write));
@@ -169,6 +164,48 @@ fn checked(
         return Flow::Park;
     }
     run(core, turn, state, scope, reply, spec, args)
+}
+
+/// The words of an HTTP request that no command has. A browser can be made to send one to any
+/// address with commands in its body, so nothing after such a word runs.
+fn is_http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
+}
+
+/// Keeps a command for EXEC. What cannot be in a transaction, or has no memory left to write
+/// to, is refused now; a client that queues without end is closed at the limit that its
+/// requests have anyway.
+fn queue(
+    core: &mut Core,
+    turn: &mut Turn<'_>,
+    state: &mut ClientState,
+    scope: &mut Scope,
+    reply: &mut Reply<'_>,
+    spec: &'static CommandSpec,
+    args: &[&[u8]],
+) -> Flow {
+    if spec.flags.contains(Flags::NO_MULTI) {
+        let error = CommandError::NotSupported("Command not allowed inside a transaction");
+        return refuse(state, reply, &error);
+    }
+    if spec.flags.contains(Flags::DENY_OOM)
+        && let Err(Halt::Error(error)) = turn.make_room(scope)
+    {
+        core.stats.commands.reject(spec.id);
+        return refuse(state, reply, &error);
+    }
+    let multi = state.multi.as_mut().expect("the caller saw the transaction");
+    multi.bytes += args.iter().map(|arg| arg.len() as u64).sum::<u64>();
+    if multi.bytes > core.settings.query_buffer_bytes_max {
+        let peer = &state.record.address;
+        tracing::warn!("closing {peer}: its transaction is over the query buffer's limit");
+        core.stats.clients_over_limit.add(1);
+        return Flow::Close;
+    }
+    let args = args.iter().map(|arg| arg.to_vec()).collect();
+    multi.queue.push(Queued { spec, args });
+    reply.simple("QUEUED");
+    Flow::Next
 }
 
 /// Whether EXEC would run a write.

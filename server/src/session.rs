@@ -254,7 +254,10 @@ fn exec(host: &mut ConnectionHost<'_>, context: &mut Context<'_>) -> Outcome {
         Err(Halt::Error(_)) => context.unwatch(),
         Ok(()) => {}
     }
-    result
+    match result {
+        Err(Halt::Error(CommandError::OutOfMemory)) => Err(CommandError::ExecAbortMemory.into()),
+        other => other,
+    }
 }
 
 // --- The rest ----------------------------------------------------------------------------

@@ -49,6 +49,8 @@ pub enum CommandError {
     Denied(&'static str),
     DiscardWithoutMulti,
     ExecAbort,
+    ExecAbortArity,
+    ExecAbortMemory,
     ExecWithoutMulti,
     ExpireConflict,
     ExpireGtLtConflict,
@@ -116,7 +118,7 @@ impl CommandError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Denied(_) => "DENIED",
-            Self::ExecAbort => "EXECABORT",
+            Self::ExecAbort | Self::ExecAbortArity | Self::ExecAbortMemory => "EXECABORT",
             Self::NoAuth | Self::NoAuthHello => "NOAUTH",
             Self::NoProto => "NOPROTO",
             Self::UnauthorizedCommand(_) => "NOPERM",
@@ -234,6 +236,14 @@ impl CommandError {
             Self::Denied(text) => text,
             Self::DiscardWithoutMulti => "ERR DISCARD without MULTI",
             Self::ExecAbort => "EXECABORT Transaction discarded because of previous errors.",
+            Self::ExecAbortArity => {
+                "EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' \
+                 command"
+            }
+            Self::ExecAbortMemory => {
+                "EXECABORT Transaction discarded because of: command not allowed when used memory \
+                 > 'maxmemory'."
+            }
             Self::ExecWithoutMulti => "ERR EXEC without MULTI",
             Self::KillAge => "ERR maxage is not an integer or out of range",
             Self::KillId => "ERR client-id should be greater than 0",
