@@ -295,7 +295,7 @@ fn cpu_ticks(running: &Running) -> u64 {
 
 #[test]
 fn out_of_file_descriptors_it_keeps_serving() {
-    let limit = 80;
+    let limit = 128;
     let running = Running::launch(&TWO, |port, _| {
         let zumic = zumic_command();
         let mut command = Command::new("sh");
@@ -309,7 +309,7 @@ fn out_of_file_descriptors_it_keeps_serving() {
     });
     let mut served = Vec::new();
     let mut waiting = Vec::new();
-    for _ in 0..150 {
+    for _ in 0..200 {
         let mut client = running.connect();
         client.limit_read(Duration::from_millis(20));
         match client.try_call(&["PING"]) {

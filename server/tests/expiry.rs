@@ -33,6 +33,22 @@ fn fill(client: &mut Client, prefix: &str, count: u64, deadline_ms: i64) {
     }
 }
 
+/// Sets `count` keys that are due at one instant, all before it; returns the instant. How long
+/// that takes depends on the machine, so a budget that was too short is doubled.
+fn fill_in_time(client: &mut Client, count: u64) -> i64 {
+    let mut budget = 1000 + i64::try_from(count / 50).expect("few keys");
+    for _ in 0..5 {
+        let deadline = now_ms() + budget;
+        fill(client, "due:", count, deadline);
+        if now_ms() < deadline {
+            return deadline;
+        }
+        client.run("FLUSHALL");
+        budget *= 2;
+    }
+    panic!("{count} keys cannot be set within {budget} ms");
+}
+
 /// Waits until the clock shows `deadline_ms`, which is the past or seconds away.
 fn wait_for(deadline_ms: i64) {
     let left = deadline_ms - now_ms();
@@ -52,16 +68,13 @@ fn keys_are_reclaimed_within_a_second() {
     for threads in [1, 2] {
         let running = Running::start(&Zumic { threads });
         let mut client = running.connect();
-        let deadline = now_ms() + 2000 + i64::try_from(count / 100).expect("few keys");
-        fill(&mut client, "due:", count, deadline);
+        let deadline = fill_in_time(&mut client, count);
         fill(&mut client, "later:", 1000, deadline + 3_600_000);
-        assert!(now_ms() < deadline, "the machine was too slow to set {count} keys in time");
-        let size = client.run("DBSIZE").integer();
-        assert_eq!(size, i64::try_from(count).expect("few keys") + 1000);
         wait_for(deadline + 1000);
         let left = client.run("DBSIZE").integer() - 1000;
         assert_eq!(left, 0, "{threads} threads: {left} keys stay a second after their deadline");
-        assert_eq!(stat(&mut client, "stats", "expired_keys"), count.to_string());
+        let expired: u64 = stat(&mut client, "stats", "expired_keys").parse().expect("a number");
+        assert!(expired >= count, "{expired} of {count} were counted");
         let keyspace = stat(&mut client, "keyspace", "db0");
         assert!(keyspace.starts_with("keys=1000,expires=1000,"), "{keyspace}");
     }
@@ -72,8 +85,7 @@ fn a_mass_expiry_stalls_nobody() {
     let running = Running::start(&Zumic { threads: 2 });
     let mut client = running.connect();
     let count = KEYS * support::stress();
-    let deadline = now_ms() + 1500 + i64::try_from(count / 100).expect("few keys");
-    fill(&mut client, "due:", count, deadline);
+    let deadline = fill_in_time(&mut client, count);
     let mut slowest = Duration::ZERO;
     while now_ms() < deadline + 1200 {
         let start = Instant::now();
