@@ -50,7 +50,7 @@ def find_binary(path, what):
     found = shutil.which(str(path))
     if not found:
         fail(f"{what} not found: {path}")
-    return found
+    return os.path.abspath(found)
 
 
 def build(*names):
