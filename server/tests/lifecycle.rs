@@ -234,8 +234,14 @@ fn the_command_line_beats_the_environment() {
 #[test]
 fn the_banner_names_version_address_and_pid() {
     let running = Running::start(&TWO);
+    // The log is written by a thread of its own, a moment after the server answers.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let pid = running.pid().to_string();
+    while !running.log().contains(&pid) && std::time::Instant::now() < deadline {
+        std::thread::yield_now();
+    }
     let log = running.log();
-    for wanted in [env!("CARGO_PKG_VERSION"), &running.port(), &running.pid().to_string()] {
+    for wanted in [env!("CARGO_PKG_VERSION"), &running.port(), &pid] {
         assert!(log.contains(wanted), "{wanted} is in the banner:\n{log}");
     }
 }
