@@ -116,10 +116,33 @@ pub fn inline_splits(line: &[u8]) {
     }
 }
 
+/// What the short way takes for a whole request is the one that the parser finds.
+pub fn the_short_way_agrees(stream: &[u8]) {
+    let mut parser = RequestParser::new(Limits::default());
+    let mut rest = stream;
+    loop {
+        let mut args = Vec::new();
+        let whole = parser.whole(rest, &mut args);
+        let found = parser.next(rest);
+        match whole {
+            Some(taken) => {
+                assert_eq!(found, Ok(Step::Request(taken)));
+                assert_eq!(parser.args(rest).collect::<Vec<_>>(), args);
+            }
+            None => assert!(args.is_empty(), "arguments of no request"),
+        }
+        match found {
+            Ok(Step::Request(taken)) => rest = &rest[taken..],
+            Ok(Step::NeedMore(_)) | Err(_) => return,
+        }
+    }
+}
+
 /// Everything that must hold for a stream of requests; its first byte says how it is cut.
 pub fn any_request(input: &[u8]) {
     if let Some((&cut, stream)) = input.split_first() {
         request_cuts_do_not_matter(stream, usize::from(cut));
+        the_short_way_agrees(stream);
     }
 }
 

@@ -4,8 +4,8 @@
 //! that the later ones will need can be on its way while the earlier ones execute. Requests are
 //! parsed ahead in groups; from eight on, their keys are prefetched.
 
-use engine::commands::{CommandSpec, lookup};
-use engine::{Halt, ReplySink, Turn};
+use engine::commands::{CommandSpec, Flags, lookup};
+use engine::{Ahead, Halt, ReplySink, Turn};
 use protocol::Step;
 use smallvec::SmallVec;
 
@@ -16,18 +16,16 @@ use crate::reactor::Core;
 use crate::reply::Reply;
 
 /// Requests parsed ahead.
-const GROUP: usize = 64;
+const GROUP: usize = 32;
 /// Requests from which prefetching pays.
 const PREFETCH_MIN: usize = 8;
-/// Arguments that need no allocation.
-const ARGS_INLINE: usize = 8;
 
-/// The requests of one group, as places in the buffer.
+/// The requests of one group.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// Start and length of every argument.
-    ranges: Vec<(usize, usize)>,
     requests: Vec<Parsed>,
+    /// Room for arguments, empty between runs.
+    args: Vec<&'static [u8]>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,12 +35,17 @@ struct Parsed {
     /// Where its bytes begin and end in the buffer.
     start: usize,
     end: usize,
-    /// Its arguments among the ranges.
+    /// Its arguments among those of the group.
     first: usize,
     count: usize,
 }
 
-type Args<'b> = SmallVec<[&'b [u8]; ARGS_INLINE]>;
+/// The allocation of an emptied vector, for slices of another buffer. (The iterator has nothing
+/// to convert, and collecting it in place keeps the memory.)
+fn recycle<'b>(mut args: Vec<&[u8]>) -> Vec<&'b [u8]> {
+    args.clear();
+    args.into_iter().map(|_| &[][..]).collect()
+}
 
 impl Batch {
     /// Runs the complete requests at the start of `buffer`. Returns how many bytes they took; a
@@ -54,20 +57,32 @@ impl Batch {
         connection: &mut Connection,
         buffer: &[u8],
     ) -> (usize, Flow) {
+        let mut args = recycle(std::mem::take(&mut self.args));
+        let done = self.run_groups(core, turn, connection, buffer, &mut args);
+        self.args = recycle(args);
+        done
+    }
+
+    fn run_groups<'b>(
+        &mut self,
+        core: &mut Core,
+        turn: &mut Turn<'_>,
+        connection: &mut Connection,
+        buffer: &'b [u8],
+        args: &mut Vec<&'b [u8]>,
+    ) -> (usize, Flow) {
         let mut at = 0;
         loop {
-            self.ranges.clear();
+            args.clear();
             self.requests.clear();
-            let (end, stop) = self.parse(connection, buffer, at);
+            let (end, stop) = self.parse(connection, buffer, at, args);
             if self.requests.len() >= PREFETCH_MIN {
-                self.prefetch(turn, connection.scope.db, buffer);
+                self.prefetch(turn, connection.scope.db, args);
             }
             core.tick = core.counter.raw();
             for parsed in &self.requests {
-                let ranges = &self.ranges[parsed.first..parsed.first + parsed.count];
-                let args: Args<'_> =
-                    ranges.iter().map(|&(start, len)| &buffer[start..start + len]).collect();
-                let flow = run_one(core, turn, connection, parsed.spec, &args);
+                let args = &args[parsed.first..parsed.first + parsed.count];
+                let flow = run_one(core, turn, connection, parsed.spec, args);
                 if flow != Flow::Next {
                     connection.parser.restart();
                     let rerun = connection.state.waiting == Some(Waiting::Turn);
@@ -79,15 +94,7 @@ impl Batch {
                 Stop::GroupFull => {}
                 Stop::NeedMore => return (at, Flow::Next),
                 Stop::Inline(taken) => {
-                    // The words of an inline request are in the parser: take them out.
-                    let words: Vec<Vec<u8>> =
-                        connection.parser.args(&buffer[at..]).map(<[u8]>::to_vec).collect();
-                    let args: Args<'_> = words.iter().map(Vec::as_slice).collect();
-                    let flow = if args.is_empty() {
-                        Flow::Next
-                    } else {
-                        run_one(core, turn, connection, lookup(args[0]), &args)
-                    };
+                    let flow = run_inline(core, turn, connection, &buffer[at..]);
                     if flow != Flow::Next {
                         connection.parser.restart();
                         let rerun = connection.state.waiting == Some(Waiting::Turn);
@@ -106,53 +113,53 @@ impl Batch {
     }
 
     /// Parses requests from `at` on until a group is full or something else has to happen.
-    fn parse(
+    fn parse<'b>(
         &mut self,
         connection: &mut Connection,
-        buffer: &[u8],
+        buffer: &'b [u8],
         mut at: usize,
+        args: &mut Vec<&'b [u8]>,
     ) -> (usize, Stop) {
         // A stranger's requests change what comes after them.
         let group = if connection.state.authenticated { GROUP } else { 1 };
         let parser = &mut connection.parser;
         parser.set_authenticated(connection.state.authenticated);
         while self.requests.len() < group {
-            match parser.next(&buffer[at..]) {
-                Err(error) => return (at, Stop::Broken(error)),
-                Ok(Step::NeedMore(_)) => return (at, Stop::NeedMore),
-                Ok(Step::Request(taken)) => {
-                    let Some(ranges) = parser.ranges() else {
-                        return (at, Stop::Inline(taken));
-                    };
-                    if !ranges.is_empty() {
-                        let first = self.ranges.len();
-                        self.ranges.extend(ranges.iter().map(|&(start, len)| (at + start, len)));
-                        let count = ranges.len();
-                        let (start, len) = self.ranges[first];
-                        let spec = lookup(&buffer[start..start + len]);
-                        self.requests.push(Parsed {
-                            spec,
-                            start: at,
-                            end: at + taken,
-                            first,
-                            count,
-                        });
+            let first = args.len();
+            let rest = &buffer[at..];
+            let taken = match parser.whole(rest, args) {
+                Some(taken) => taken,
+                None => match parser.next(rest) {
+                    Err(error) => return (at, Stop::Broken(error)),
+                    Ok(Step::NeedMore(_)) => return (at, Stop::NeedMore),
+                    Ok(Step::Request(taken)) => {
+                        let Some(ranges) = parser.ranges() else {
+                            return (at, Stop::Inline(taken));
+                        };
+                        args.extend(ranges.iter().map(|&(start, len)| &rest[start..start + len]));
+                        taken
                     }
-                    at += taken;
-                }
+                },
+            };
+            let (start, end) = (at, at + taken);
+            if let Some(name) = args.get(first) {
+                let spec = lookup(name);
+                let count = args.len() - first;
+                self.requests.push(Parsed { spec, start, end, first, count });
             }
+            at = end;
         }
         (at, Stop::GroupFull)
     }
 
     /// Asks for the memory of the first key of each request.
-    fn prefetch(&self, turn: &mut Turn<'_>, db: u16, buffer: &[u8]) {
-        let mut keys: SmallVec<[(u16, &[u8]); GROUP]> = SmallVec::new();
+    fn prefetch(&self, turn: &mut Turn<'_>, db: u16, args: &[&[u8]]) {
+        let mut keys: SmallVec<[Ahead<'_>; GROUP]> = SmallVec::new();
         for parsed in &self.requests {
-            let keyed = |spec: &CommandSpec| spec.first_key_is_first_argument();
-            if parsed.count > 1 && parsed.spec.is_some_and(keyed) {
-                let (start, len) = self.ranges[parsed.first + 1];
-                keys.push((db, &buffer[start..start + len]));
+            let Some(spec) = parsed.spec else { continue };
+            if parsed.count > 1 && spec.first_key_is_first_argument() {
+                let value = !spec.flags.contains(Flags::WRITE);
+                keys.push(Ahead { db, key: args[parsed.first + 1], value });
             }
         }
         turn.prefetch(&keys);
@@ -166,6 +173,21 @@ enum Stop {
     /// An inline request of so many bytes is next.
     Inline(usize),
     NeedMore,
+}
+
+/// Runs the inline request that the parser found; its words are in the parser.
+fn run_inline(
+    core: &mut Core,
+    turn: &mut Turn<'_>,
+    connection: &mut Connection,
+    buffer: &[u8],
+) -> Flow {
+    let words: Vec<Vec<u8>> = connection.parser.args(buffer).map(<[u8]>::to_vec).collect();
+    let args: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    match args.first() {
+        None => Flow::Next,
+        Some(name) => run_one(core, turn, connection, lookup(name), &args),
+    }
 }
 
 fn run_one(
