@@ -19,7 +19,8 @@ use std::sync::Arc;
 
 use zumic_error::CommandError;
 
-use crate::commands::{CommandSpec, Flags, Handler, HostCommand};
+use crate::commands::{CommandSpec, HostCommand};
+use crate::dispatch::seen_record;
 use crate::guard::Guard;
 use crate::intent::{Intent, State as Commitment, key_record, resolve};
 use crate::journal::Effect;
@@ -39,9 +40,6 @@ use crate::{ReplySink, Scope};
 
 /// Spins on a key that a transaction holds before its command is parked: some 20 us.
 const SPINS_BEFORE_BUSY: u32 = if cfg!(loom) { 1 } else { 4_000 };
-
-/// Tries of a read of several keys before it takes them.
-const COLLECTS_MAX: u32 = 3;
 
 /// Why a handler stopped without a reply.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -101,9 +99,9 @@ pub(crate) enum Mode {
 /// A key of a view: its hash and the record it resolved to, or null.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Seen {
-    db: u16,
-    hash: u64,
-    record: *mut Header,
+    pub(crate) db: u16,
+    pub(crate) hash: u64,
+    pub(crate) record: *mut Header,
 }
 
 /// What a running command may do. `'s` is the turn: records stay valid that long.
@@ -550,105 +548,6 @@ impl<'s> Context<'s> {
                 None => journal.withdraw(),
             }
         }
-    }
-
-    // --- Dispatch ------------------------------------------------------------------------
-
-    /// Prepares and runs one command.
-    pub(crate) fn dispatch(
-        &mut self,
-        host: &mut dyn Host,
-        spec: &'static CommandSpec,
-        args: &[&[u8]],
-    ) -> Result<(), Halt> {
-        if spec.flags.contains(Flags::DENY_OOM) {
-            self.make_room()?;
-        }
-        if spec.flags.contains(Flags::EXCLUSIVE) {
-            return self.alone(|context| context.call(host, spec, args));
-        }
-        if spec.cross_db.is_none() && spec.key_positions(args).nth(1).is_none() {
-            return self.call(host, spec, args);
-        }
-        let mut keys = Vec::new();
-        collect_keys(self.scope.db, spec, args, &mut keys);
-        // A database that is none: the handler answers the error.
-        keys.retain(|&(db, _)| db < self.databases());
-        if spec.flags.contains(Flags::WRITE) {
-            self.take(&keys)?;
-        } else {
-            self.prepare_read(&keys)?;
-        }
-        let result = self.call(host, spec, args);
-        self.finish();
-        result
-    }
-
-    /// Calls the handler in the mode that was prepared.
-    pub(crate) fn call(
-        &mut self,
-        host: &mut dyn Host,
-        spec: &'static CommandSpec,
-        args: &[&[u8]],
-    ) -> Result<(), Halt> {
-        match spec.handler {
-            Handler::Engine(run) => run(self, args),
-            Handler::Host(command) => host.run(self, command, spec, args),
-            Handler::Container => unreachable!("the host looks subcommands up"),
-        }
-    }
-
-    /// Makes reads of several keys see one instant; [`Context::finish`] ends that.
-    pub(crate) fn prepare_read(&mut self, keys: &[KeyRef<'_>]) -> Result<(), Halt> {
-        if self.collect(keys) { Ok(()) } else { self.take(keys) }
-    }
-
-    /// Looks several keys up until two looks agree; false when they keep changing.
-    ///
-    /// What both looks resolved to held all the time between them: records are not published
-    /// twice, and the guard keeps them from being reused.
-    fn collect(&mut self, keys: &[KeyRef<'_>]) -> bool {
-        let look = |&(db, key): &KeyRef<'_>| {
-            let hash = self.hash(key);
-            Seen { db, hash, record: self.lookup(db, hash, key) }
-        };
-        let mut seen: Vec<Seen> = keys.iter().map(look).collect();
-        for _ in 0..COLLECTS_MAX {
-            let mut changed = false;
-            for (seen, &(db, key)) in seen.iter_mut().zip(keys) {
-                let record = self.lookup(db, seen.hash, key);
-                changed |= record != seen.record;
-                seen.record = record;
-            }
-            if !changed {
-                seen.sort_unstable_by_key(|seen| (seen.db, seen.hash));
-                self.mode = Mode::View(seen);
-                return true;
-            }
-        }
-        false
-    }
-}
-
-/// The record a view has for a key. Keys of one hash are told apart by their records.
-fn seen_record(seen: &[Seen], db: u16, hash: u64, key: &[u8]) -> *mut Header {
-    let first = seen.partition_point(|seen| (seen.db, seen.hash) < (db, hash));
-    let same = seen[first..].iter().take_while(|seen| (seen.db, seen.hash) == (db, hash));
-    let mut records = same.map(|seen| seen.record).filter(|record| !record.is_null());
-    // SAFETY: seen under this turn's guard.
-    records.find(|&record| unsafe { Record::from_raw(record) }.key() == key).unwrap_or_default()
-}
-
-/// All keys a command names, with their databases.
-pub(crate) fn collect_keys<'a>(
-    db: u16,
-    spec: &CommandSpec,
-    args: &[&'a [u8]],
-    keys: &mut Vec<KeyRef<'a>>,
-) {
-    match spec.cross_db {
-        Some(collect) => collect(db, args, keys),
-        None => keys.extend(spec.key_positions(args).map(|at| (db, args[at]))),
     }
 }
 

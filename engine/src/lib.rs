@@ -4,12 +4,14 @@
 //! commands over one shared keyspace. This crate is that keyspace, usable without the server.
 //! It knows no clock, no randomness and no I/O: time (`now_ms`) and seeds are arguments.
 //!
-//! Reading order: `sync`, `guard`, `tid`, `epoch` (the ground); `record`, `map` (the data);
-//! `intent`, `context`, `transaction` (how commands become atomic); `shared`, `session`,
-//! `engine` (who owns what); `maintain`, `evict` (background); `commands` (what clients say).
+//! Reading order: `sync`, `guard`, `tid`, `epoch` (the ground); `slab`, `record`, `map` (the data);
+//! `intent`, `context`, `dispatch`, `transaction` (how commands become atomic); `shared`,
+//! `session`, `engine` (who owns what); `maintain`, `evict` (background); `commands` (what
+//! clients say).
 
 pub mod commands;
 mod context;
+mod dispatch;
 mod engine;
 pub mod epoch;
 mod evict;
@@ -26,6 +28,7 @@ pub mod reply;
 mod scope;
 mod session;
 mod shared;
+pub mod slab;
 pub mod sync;
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -44,7 +47,7 @@ pub use maintain::Maintainer;
 pub use record::{Kind, Record};
 pub use reply::ReplySink;
 pub use scope::Scope;
-pub use session::{Session, Turn};
+pub use session::{Ahead, Session, Turn};
 pub use tid::Tid;
 pub use value::{Change, NewText, Put, Text};
 pub use whole::ScanStep;

@@ -23,10 +23,11 @@
 //! - `tombstone-pin`: `Record::pin`, `Record::unpin`, `Record::doom`, one atomic word; no other
 //!   memory hangs on it. Both ends in one place.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, handle_alloc_error};
 use std::ptr::{self, NonNull};
 
 use crate::guard::Reclaim;
+use crate::slab;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::tid::Tid;
 use crate::{LargeString, Text};
@@ -130,10 +131,16 @@ impl Value<'_> {
     }
 }
 
+/// Bytes of a record's allocation.
+#[inline]
+fn block_bytes(tail_bytes: usize) -> usize {
+    (HEADER_BYTES + tail_bytes).next_multiple_of(align_of::<Header>())
+}
+
+#[inline]
 fn layout(tail_bytes: usize) -> Layout {
-    Layout::from_size_align(HEADER_BYTES + tail_bytes, align_of::<Header>())
-        .expect("a record is far below isize::MAX")
-        .pad_to_align()
+    let bytes = block_bytes(tail_bytes);
+    Layout::from_size_align(bytes, align_of::<Header>()).expect("far below isize::MAX")
 }
 
 /// A record that nobody else has seen: freed when dropped, unless published.
@@ -160,7 +167,7 @@ impl NewRecord {
         let tail_bytes = prefix + key.len() + value_bytes;
         let layout = layout(tail_bytes);
         // SAFETY: the layout is never empty: it holds at least a header.
-        let raw = unsafe { alloc(layout) };
+        let raw = unsafe { slab::allocate(layout) };
         let Some(pointer) = NonNull::new(raw.cast::<Header>()) else { handle_alloc_error(layout) };
         let key_len = u32::try_from(key.len()).expect("keys are at most 512 MiB");
         let value_len = u32::try_from(value_bytes).expect("embedded values are small");
@@ -170,8 +177,6 @@ impl NewRecord {
         unsafe { pointer.as_ptr().write(header) };
         // SAFETY: the tail lies behind the header inside the allocation.
         let tail_pointer = unsafe { raw.add(HEADER_BYTES) };
-        // SAFETY: `tail_bytes` bytes are allocated there; zeroing makes them initialised.
-        unsafe { tail_pointer.write_bytes(0, prefix) };
         let mut at = tail_pointer;
         let mut put = |bytes: &[u8]| {
             // SAFETY: the calls below write `tail_bytes` bytes in all, in order.
@@ -250,7 +255,7 @@ impl Reclaim for Header {
             drop(unsafe { Box::from_raw(owned) });
         }
         // SAFETY: allocated in `NewRecord::new` with this layout.
-        unsafe { dealloc(pointer.cast::<u8>(), layout) };
+        unsafe { slab::free(pointer.cast::<u8>(), layout) };
     }
 }
 
@@ -387,7 +392,7 @@ impl Record {
     #[inline]
     #[must_use]
     pub fn memory(&self) -> usize {
-        let own = layout(self.tail.len()).size();
+        let own = block_bytes(self.tail.len());
         if self.encoding_bits() == ENCODING_LARGE { own + self.large().memory() } else { own }
     }
 

@@ -25,6 +25,8 @@ use crate::tid::Tid;
 use crate::value::{Change, NewText, Put};
 use crate::{ReplySink, Scope};
 
+/// Commands after which a turn is long: a batch of reclamation.
+const COMMANDS_PER_TURN: u32 = 512;
 /// Tombstones cleared per turn, so that a turn after a flood of DELs stays short.
 const FALLOW_PER_TURN: usize = 256;
 
@@ -112,7 +114,9 @@ impl Session {
             state: &mut self.state,
             epoch,
             now_ms,
+            commands: 0,
         };
+        crate::slab::collect();
         if !turn.state.fallow.is_empty() {
             turn.clear_fallow();
         }
@@ -127,6 +131,17 @@ impl Drop for Session {
     }
 }
 
+/// A key that a command to come will look up: see [`Turn::prefetch`].
+#[derive(Clone, Copy, Debug)]
+pub struct Ahead<'k> {
+    /// Its database.
+    pub db: u16,
+    /// The key.
+    pub key: &'k [u8],
+    /// Whether the value will be read, and not the key alone.
+    pub value: bool,
+}
+
 /// One loop turn: commands run in it, one after the other.
 #[derive(Debug)]
 pub struct Turn<'s> {
@@ -136,9 +151,18 @@ pub struct Turn<'s> {
     state: &'s mut State,
     epoch: u64,
     now_ms: u64,
+    /// Commands run in it.
+    commands: u32,
 }
 
 impl Turn<'_> {
+    /// Whether it is time to drop this turn and enter another one: what its commands replaced is
+    /// freed only then, and is best used again while it is still in the processor's cache.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        self.commands >= COMMANDS_PER_TURN
+    }
+
     /// Unix time of the turn in milliseconds.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
@@ -147,16 +171,25 @@ impl Turn<'_> {
 
     /// Hides the memory latency of the lookups to come: hashes the keys, asks for their buckets,
     /// then for their records. Pays from about eight keys on.
-    pub fn prefetch(&mut self, keys: &[(u16, &[u8])]) {
+    pub fn prefetch(&mut self, keys: &[Ahead<'_>]) {
         const GROUP: usize = 64;
-        let mut hashes = [(0_u16, 0_u64); GROUP];
+        let mut hashes = [0_u64; GROUP];
         for group in keys.chunks(GROUP) {
-            for (slot, (db, key)) in hashes.iter_mut().zip(group) {
-                *slot = (*db, self.shared.residents.hash_key(key));
-                self.shared.map(*db).prefetch_chain(slot.1);
+            for (hash, ahead) in hashes.iter_mut().zip(group) {
+                *hash = self.shared.residents.hash_key(ahead.key);
+                self.shared.map(ahead.db).prefetch_segment(*hash);
             }
-            for (db, hash) in &hashes[..group.len()] {
-                self.shared.map(*db).prefetch_entry(*hash, &self.shared.residents);
+            for (hash, ahead) in hashes.iter().zip(group) {
+                self.shared.map(ahead.db).prefetch_chain(*hash);
+            }
+            for (hash, ahead) in hashes.iter().zip(group) {
+                self.shared.map(ahead.db).prefetch_entry(*hash, |word| {
+                    let record = std::ptr::with_exposed_provenance::<u8>(word.address());
+                    crate::prefetch::address(record);
+                    if ahead.value {
+                        crate::prefetch::address(record.wrapping_add(64));
+                    }
+                });
             }
         }
     }
@@ -176,6 +209,7 @@ impl Turn<'_> {
         args: &[&[u8]],
         sink: &mut dyn ReplySink,
     ) -> Result<(), Halt> {
+        self.commands += 1;
         self.context(scope, sink).dispatch(host, spec, args)
     }
 

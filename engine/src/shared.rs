@@ -162,25 +162,24 @@ impl Books {
     /// Books a key's way from one record to another.
     #[inline]
     pub(crate) fn book(&self, old: Option<&Record>, new: Option<&Record>) {
-        if let Some(old) = old {
-            self.record_bytes.subtract(old.memory() as u64);
-            if !old.is_tombstone() {
-                self.keys.subtract(1);
-                if let Some(deadline) = old.expire_at_ms() {
-                    self.expires.subtract(1);
-                    self.deadlines.subtract(deadline);
-                }
-            }
+        let bytes = |record: Option<&Record>| record.map_or(0, |record| record.memory() as u64);
+        self.record_bytes.add(bytes(new).wrapping_sub(bytes(old)));
+        let live = |record: Option<&Record>| record.is_some_and(|record| !record.is_tombstone());
+        match (live(old), live(new)) {
+            (false, true) => self.keys.add(1),
+            (true, false) => self.keys.subtract(1),
+            _ => {}
         }
-        if let Some(new) = new {
-            self.record_bytes.add(new.memory() as u64);
-            if !new.is_tombstone() {
-                self.keys.add(1);
-                if let Some(deadline) = new.expire_at_ms() {
-                    self.expires.add(1);
-                    self.deadlines.add(deadline);
-                }
-            }
+        let deadline = |record: Option<&Record>| {
+            record.filter(|record| !record.is_tombstone()).and_then(Record::expire_at_ms)
+        };
+        if let Some(deadline) = deadline(old) {
+            self.expires.subtract(1);
+            self.deadlines.subtract(deadline);
+        }
+        if let Some(deadline) = deadline(new) {
+            self.expires.add(1);
+            self.deadlines.add(deadline);
         }
     }
 }

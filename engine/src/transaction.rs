@@ -15,7 +15,8 @@ use std::ptr::null_mut;
 use zumic_error::CommandError;
 
 use crate::commands::{CommandSpec, Flags};
-use crate::context::{Context, Halt, Host, KeyRef, Mode, Queued, collect_keys};
+use crate::context::{Context, Halt, Host, KeyRef, Mode, Queued};
+use crate::dispatch::collect_keys;
 use crate::intent::{Commit, Intent};
 use crate::journal::Effect;
 use crate::map::bucket::replace;

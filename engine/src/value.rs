@@ -74,9 +74,9 @@ impl<'v> NewText<'v> {
     /// Chooses the encoding as SET does: canonical 64-bit decimals become integers.
     #[must_use]
     pub fn encode(bytes: &'v [u8]) -> Self {
-        match crate::commands::number::parse_integer(bytes) {
-            Ok(number) => Self::Int(number),
-            Err(_) => Self::Slice(bytes),
+        match crate::commands::number::integer(bytes) {
+            Some(number) => Self::Int(number),
+            None => Self::Slice(bytes),
         }
     }
 }

@@ -7,6 +7,7 @@ use engine::mailbox::Mailbox;
 use engine::map::bucket::{Bucket, load, replace};
 use engine::map::deadline::{DeadlineMinimum, NEVER};
 use engine::map::word::Word;
+use engine::slab::returns::{Block, Door, Visits};
 use engine::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use engine::{Commit, CommitState};
 use loom::cell::UnsafeCell;
@@ -173,5 +174,54 @@ fn retire_read() {
             memory.with_mut(|value| unsafe { *value = 0 });
         }
         reader.join().unwrap();
+    });
+}
+
+/// Every block that others free comes home once, and the door is announced anew each time.
+///
+/// Fails if either side of `block-return` loses its Acquire or its Release, or if either side of
+/// `door-visit` becomes Relaxed.
+#[test]
+fn blocks_come_home() {
+    explore(3, || {
+        let visits = Arc::new(Visits::default());
+        let doors = Arc::new([Door::default(), Door::default()]);
+        let blocks: Arc<[(Block, UnsafeCell<u32>); 3]> =
+            Arc::new(std::array::from_fn(|_| (Block::new(), UnsafeCell::new(0))));
+        let free = |visits: &Visits,
+                    doors: &[Door; 2],
+                    blocks: &[(Block, UnsafeCell<u32>); 3],
+                    i: usize| {
+            // What its user wrote last must be visible to whoever uses it next.
+            // SAFETY: each thread frees its own blocks.
+            blocks[i].1.with_mut(|word| unsafe { *word = 7 });
+            let block = std::ptr::from_ref(&blocks[i].0).cast_mut();
+            // SAFETY: left once, at a door whose blocks the main thread collects.
+            unsafe { visits.leave(&doors[i % 2], block) };
+        };
+        let (its, there, them) = (Arc::clone(&visits), Arc::clone(&doors), Arc::clone(&blocks));
+        let other = thread::spawn(move || {
+            free(&its, &there, &them, 0);
+            free(&its, &there, &them, 1);
+        });
+        let (its, there, them) = (Arc::clone(&visits), Arc::clone(&doors), Arc::clone(&blocks));
+        let third = thread::spawn(move || free(&its, &there, &them, 2));
+        let mut home = [0; 3];
+        let mut collect = || {
+            let visit = |block: *mut Block| {
+                let i = (0..3).find(|&i| std::ptr::eq(&blocks[i].0, block)).unwrap();
+                // SAFETY: it came home, so its thread is done with it.
+                blocks[i].1.with(|word| assert_eq!(unsafe { *word }, 7));
+                home[i] += 1;
+            };
+            // SAFETY: this thread alone collects.
+            unsafe { visits.collect(visit) };
+        };
+        collect();
+        other.join().unwrap();
+        third.join().unwrap();
+        collect();
+        assert_eq!(home, [1, 1, 1], "a block was lost, or came twice");
+        assert!(visits.is_empty());
     });
 }

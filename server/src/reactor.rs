@@ -199,6 +199,10 @@ impl Reactor {
         for &key in &work {
             let Some(connection) = connections.get_mut(key) else { continue };
             connection.scheduled = false;
+            if turn.is_long() {
+                drop(turn);
+                turn = session.enter(now_ms);
+            }
             let mut serving = Serving { core, turn: &mut turn, batch, buffers };
             match serving.serve(connection) {
                 Served::Again => schedule(scheduled, key, connection),

@@ -11,7 +11,7 @@ use tidy::{Finding, atomics, comments, documents, hygiene, walk};
 
 /// Files over the size limits, with the size that each may have at most. The list only shrinks:
 /// whoever makes such a file smaller lowers its number; one within the limits leaves the list.
-const TOO_LONG_ALLOWED: [(&str, usize); 1] = [("engine/src/context.rs", 672)];
+const TOO_LONG_ALLOWED: [(&str, usize); 0] = [];
 
 /// Crates whose atomics loom must see, so that each access needs its `// ORDER`.
 const CONCURRENT: [&str; 2] = ["engine/src/", "server/src/"];

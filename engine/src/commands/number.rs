@@ -24,7 +24,9 @@ pub fn parse_integer(text: &[u8]) -> Result<i64, CommandError> {
     integer(text).ok_or(CommandError::NotAnInteger)
 }
 
-fn integer(text: &[u8]) -> Option<i64> {
+/// The same for text that may well be something else.
+#[inline]
+pub(crate) fn integer(text: &[u8]) -> Option<i64> {
     // The longest are the 20 characters of i64::MIN.
     if text.len() > 20 {
         return None;

@@ -160,6 +160,18 @@ impl CommandSpec {
         }
     }
 
+    /// Whether the row names one key at most, whatever the arguments.
+    #[inline]
+    #[must_use]
+    pub fn has_one_key_at_most(&self) -> bool {
+        let single = |find: &FindKeys| matches!(find, FindKeys::Range { last: 0, .. });
+        match self.keys {
+            [] => self.cross_db.is_none(),
+            [one] => single(&one.find) && self.cross_db.is_none(),
+            _ => false,
+        }
+    }
+
     /// The container's name in capitals, as error texts show it.
     #[must_use]
     pub fn container_name(&self) -> String {

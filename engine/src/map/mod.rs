@@ -289,7 +289,15 @@ impl Map {
         }
     }
 
-    /// Hints that the chain of `hash` will be looked at soon.
+    /// Hints that the segment of `hash` will be looked at soon.
+    #[inline]
+    pub fn prefetch_segment(&self, hash: u64) {
+        if let Some(segment) = self.group(hash).segment(hash) {
+            crate::prefetch::read(segment);
+        }
+    }
+
+    /// Hints that the chain of `hash` will be looked at soon; its segment should be cached.
     #[inline]
     pub fn prefetch_chain(&self, hash: u64) {
         if let Some(segment) = self.group(hash).segment(hash) {
@@ -297,15 +305,16 @@ impl Map {
         }
     }
 
-    /// Hints that the record for `hash` will be looked at soon; its bucket should be cached.
+    /// Calls `hint` with the words that may be the entry of `hash`, for prefetching what is behind
+    /// them; the bucket should be cached.
     #[inline]
-    pub fn prefetch_entry(&self, hash: u64, resident: &impl Resident) {
+    pub fn prefetch_entry(&self, hash: u64, mut hint: impl FnMut(Word)) {
         let Some(segment) = self.group(hash).segment(hash) else { return };
         let bucket = segment.chain(hash);
         let words: [Word; bucket::SLOTS] = std::array::from_fn(|i| load(bucket.slot(i)));
         for i in tags::matching(&words, tag_of(hash)) {
             if !words[i].is_empty() && !words[i].is_overflow() {
-                resident.prefetch(words[i].thawed());
+                hint(words[i].thawed());
             }
         }
     }
