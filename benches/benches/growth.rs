@@ -18,7 +18,8 @@ const FULL: u64 = 20_000_000;
 const SMOKE: u64 = 20_000;
 
 fn grow<S: Store>(keys: u64) {
-    let mut inserts = Histogram::<u64>::new(3).expect("three digits");
+    let mut inserts =
+        Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3).expect("up to a minute");
     let mut reads = inserts.clone();
     let store = S::new();
     let mut worker = store.worker();
