@@ -23,7 +23,7 @@ const PENDING_BYTES_MAX: usize = 1 << 20;
 
 /// Retirements per batch: at 2 threads a retirement costs 295 ns with 32 and 37 ns with 2,048.
 #[cfg(not(loom))]
-const BATCH_ENTRIES: usize = 512;
+const BATCH_ENTRIES: usize = 2048;
 
 /// How a retired allocation is freed.
 pub(crate) trait Reclaim {

@@ -25,7 +25,7 @@ use crate::tid::Tid;
 use crate::value::{Change, NewText, Put};
 use crate::{ReplySink, Scope};
 
-/// Commands after which a turn is long: a batch of reclamation.
+/// Commands after which a turn is long: what they replaced fits a second-level cache.
 const COMMANDS_PER_TURN: u32 = 512;
 /// Tombstones cleared per turn, so that a turn after a flood of DELs stays short.
 const FALLOW_PER_TURN: usize = 256;

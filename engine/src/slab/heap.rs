@@ -17,8 +17,8 @@ use super::returns::{Block, Visits};
 use super::{CLASS_STEP, CLASSES};
 use crate::prefetch;
 
-/// Bytes of free blocks a stack keeps at most: what one batch of reclamation frees at once.
-const STACK_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of free blocks a stack keeps at most: two batches of reclamation of small records.
+const STACK_BYTES_MAX: usize = 512 * 1024;
 /// Blocks moved from pages to an empty stack at once.
 const REFILL: usize = 64;
 
@@ -51,7 +51,7 @@ impl Heap {
             Class {
                 stack: null_mut(),
                 height: 0,
-                height_max: u32::try_from(height_max.min(2048)).expect("small"),
+                height_max: u32::try_from(height_max.min(4096)).expect("small"),
                 pages: null_mut(),
             }
         };

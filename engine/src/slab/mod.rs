@@ -13,7 +13,7 @@
 //!
 //! Files in reading order: returns (the lock-free part, which loom models), page, heap, this.
 //!
-//! Memory that a thread's frees leave on its stacks stays with it: 256 KiB per size at most.
+//! Memory that a thread's frees leave on its stacks stays with it: 512 KiB per size at most.
 
 pub mod returns;
 
