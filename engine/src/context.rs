@@ -58,7 +58,7 @@ impl From<CommandError> for Halt {
 
 /// The side of a command that is not about data: connections, settings, the process.
 pub trait Host {
-    /// Runs a command whose handler is [`Handler::Host`].
+    /// Runs a command whose handler is [`Handler::Host`](crate::commands::Handler::Host).
     ///
     /// # Errors
     /// As a handler: nothing was written to the sink.

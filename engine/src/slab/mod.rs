@@ -3,7 +3,7 @@
 //! Why it exists: most of what Zumic allocates are records of 24 to 200 bytes, one for every
 //! write. General allocators round them up (to 80 bytes where 72 are needed) and keep their books
 //! elsewhere, which costs a write two cache misses once a million records lie about. Not for
-//! anything else: what is larger than [`BLOCK_BYTES_MAX`] goes to the global allocator.
+//! anything else: what is larger than 1 KiB goes to the global allocator.
 //! docs/src/decisions/allocator.md has the figures.
 //!
 //! The scheme is that of mimalloc (Leijen, Zorn and de Moura, "Mimalloc: Free List Sharding in
