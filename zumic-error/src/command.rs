@@ -26,13 +26,11 @@ pub enum CommandError {
     AuthBusy,
     AuthNotConfigured,
     BadKeyPositions,
-    BitOffset,
     CannotWait,
     ClientIdsInvalid,
     ClientNameInvalid,
     ClientOptionInvalid(&'static str),
     ClientPauseMode,
-    ClientReplyMode,
     ClientTypeUnknown(String),
     CommandHasNoKeys,
     ConfigImmutable(String),
@@ -40,7 +38,6 @@ pub enum CommandError {
     ConfigNoFile,
     ConfigUnknown(String),
     InvalidCursor,
-    DbIndexInvalid,
     DbIndexInvalidFirst,
     DbIndexInvalidSecond,
     DbIndexOutOfRange,
@@ -56,38 +53,29 @@ pub enum CommandError {
     ExpireGtLtConflict,
     ExpireOptionUnknown(String),
     ExpireTimeInvalid(&'static str),
-    ExpireTimeTooBig(&'static str),
-    FloatInvalid,
     HelloSyntax(String),
-    IdleTimeInvalid,
     InvalidCommandSpecified,
     KeyCountInvalid,
     KillAge,
     KillId,
-    LatencyCommandInvalid(String),
     LcsBothFlags,
     LcsTooLong,
     LfuNotSelected,
     LruNotSelected,
     MaxClients,
     MaxClientsPerIp,
-    MultiDisallowed(&'static str),
     NanOrInfinity,
     NestedMulti,
     NoAuth,
     NoAuthHello,
     NoProto,
     NoSuchClient,
-    NoSuchClientId,
     NoSuchKey,
     NoSuchUser(String),
     NotAFloat,
     NotAnInt32,
     NotAnInteger,
-    NotAnIntegerNamed(&'static str),
-    NotPositive,
     NotSupported(&'static str),
-    NumberOutOfRange,
     OffsetOutOfRange,
     OutOfMemory,
     Overflow,
@@ -95,7 +83,6 @@ pub enum CommandError {
     ProtoVersionInvalid,
     SameObject,
     SetInfoInvalid(String),
-    ShutdownInProgress,
     ShutdownNotInProgress,
     SlowlogCountInvalid,
     StringTooLong,
@@ -103,7 +90,6 @@ pub enum CommandError {
     Syntax,
     TimeoutInvalid,
     TimeoutNegative,
-    UnauthorizedCommand(String),
     UnknownCommand { name: Vec<u8>, args: Vec<Vec<u8>> },
     UnknownSubcommand { container: String, name: Vec<u8> },
     WatchInMulti,
@@ -121,7 +107,6 @@ impl CommandError {
             Self::ExecAbort | Self::ExecAbortArity | Self::ExecAbortMemory => "EXECABORT",
             Self::NoAuth | Self::NoAuthHello => "NOAUTH",
             Self::NoProto => "NOPROTO",
-            Self::UnauthorizedCommand(_) => "NOPERM",
             Self::OutOfMemory => "OOM",
             Self::WrongPass => "WRONGPASS",
             Self::WrongType => "WRONGTYPE",
@@ -226,7 +211,6 @@ impl CommandError {
                 "ERR Client names cannot contain spaces, newlines or special characters."
             }
             Self::ClientPauseMode => "ERR CLIENT PAUSE mode must be WRITE or ALL",
-            Self::ClientReplyMode => "ERR CLIENT REPLY mode must be ON, OFF or SKIP",
             Self::ConfigNoFile => "ERR The server is running without a config file",
             Self::DebugDisallowed => {
                 "ERR DEBUG command not allowed. If the enable-debug-command option is set to \
@@ -258,9 +242,7 @@ impl CommandError {
             }
             Self::NoProto => "NOPROTO unsupported protocol version",
             Self::NoSuchClient => "ERR No such client",
-            Self::NoSuchClientId => "ERR No such client ID",
             Self::ProtoVersionInvalid => "ERR Protocol version is not an integer or out of range",
-            Self::ShutdownInProgress => "ERR Errors trying to SHUTDOWN. Check logs.",
             Self::ShutdownNotInProgress => "ERR No shutdown in progress.",
             Self::SlowlogCountInvalid => "ERR count should be greater than or equal to -1",
             Self::TimeoutInvalid => "ERR timeout is not an integer or out of range",
@@ -274,10 +256,8 @@ impl CommandError {
     const fn fixed_data(&self) -> Option<&'static str> {
         Some(match self {
             Self::BadKeyPositions => "ERR Invalid arguments specified for command",
-            Self::BitOffset => "ERR bit offset is not an integer or out of range",
             Self::CommandHasNoKeys => "ERR The command has no key arguments",
             Self::InvalidCursor => "ERR invalid cursor",
-            Self::DbIndexInvalid => "ERR invalid DB index",
             Self::DbIndexInvalidFirst => "ERR invalid first DB index",
             Self::DbIndexInvalidSecond => "ERR invalid second DB index",
             Self::DbIndexOutOfRange => "ERR DB index is out of range",
@@ -286,8 +266,7 @@ impl CommandError {
                 "ERR NX and XX, GT or LT options at the same time are not compatible"
             }
             Self::ExpireGtLtConflict => "ERR GT and LT options at the same time are not compatible",
-            Self::FloatInvalid | Self::NotAFloat => "ERR value is not a valid float",
-            Self::IdleTimeInvalid => "ERR Invalid IDLETIME value, must be >= 0",
+            Self::NotAFloat => "ERR value is not a valid float",
             Self::InvalidCommandSpecified => "ERR Invalid command specified",
             Self::KeyCountInvalid => "ERR Invalid number of arguments specified for command",
             Self::LcsBothFlags => {
@@ -312,8 +291,6 @@ impl CommandError {
                 "ERR value is out of range, value must between -2147483648 and 2147483647"
             }
             Self::NotAnInteger => "ERR value is not an integer or out of range",
-            Self::NotPositive => "ERR value is out of range, must be positive",
-            Self::NumberOutOfRange => "ERR value is out of range",
             Self::OffsetOutOfRange => "ERR offset is out of range",
             Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             Self::Overflow => "ERR increment or decrement would overflow",
@@ -358,18 +335,11 @@ impl fmt::Display for CommandError {
                 write!(f, "ERR Unknown option or number of arguments for CONFIG SET - '{name}'")
             }
             Self::ExpireOptionUnknown(option) => write!(f, "ERR Unsupported option {option}"),
-            Self::ExpireTimeInvalid(name) | Self::ExpireTimeTooBig(name) => {
+            Self::ExpireTimeInvalid(name) => {
                 write!(f, "ERR invalid expire time in '{name}' command")
             }
             Self::HelloSyntax(option) => write!(f, "ERR Syntax error in HELLO option '{option}'"),
-            Self::LatencyCommandInvalid(name) => write!(f, "ERR Unknown command '{name}'"),
-            Self::MultiDisallowed(name) => {
-                write!(f, "ERR Command '{name}' not allowed inside a transaction")
-            }
             Self::NoSuchUser(name) => write!(f, "ERR No such user '{name}'"),
-            Self::NotAnIntegerNamed(name) => {
-                write!(f, "ERR {name} is not an integer or out of range")
-            }
             Self::NotSupported(what) => write!(f, "ERR {what}"),
             Self::Protocol(error) => write!(f, "{error}"),
             Self::SetInfoInvalid(name) => write!(f, "ERR Unrecognized option '{name}'"),
@@ -378,7 +348,6 @@ impl fmt::Display for CommandError {
                 write_lossy(f, &name[..name.len().min(QUOTED_BYTES_MAX)])?;
                 write!(f, "'. Try {container} HELP.")
             }
-            Self::UnauthorizedCommand(name) => write!(f, "NOPERM {name}"),
             Self::UnknownCommand { .. } | Self::UnknownSubcommand { .. } => {
                 let mut quoted = Vec::new();
                 self.write_quoted(&mut quoted);
@@ -414,7 +383,6 @@ mod tests {
             CommandError::Syntax,
             CommandError::WrongPass,
             CommandError::WrongType,
-            CommandError::UnauthorizedCommand("x".into()),
             CommandError::Denied("DENIED running in protected mode"),
             CommandError::WrongArity("get".into()),
             CommandError::ExpireTimeInvalid("set"),
