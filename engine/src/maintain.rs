@@ -4,16 +4,18 @@
 //! and no reactor does it. The sweep follows the earliest deadlines (map/deadline.rs): a group
 //! without a passed deadline costs one load, a segment is looked at only when one is due.
 
-use crate::context::Context;
+use crate::context::{Context, Spot};
 use crate::intent::resolve;
 use crate::map::bucket::{SLOTS, Walk};
 use crate::map::deadline::NEVER;
 use crate::map::segment::{LADDER, Segment};
-use crate::record::Header;
+use crate::map::word::Word;
+use crate::record::{NewRecord, Value};
 use crate::session::Session;
+use crate::sync::AtomicU64;
 
-/// Segments swept in one turn: a few hundred keys each, so a turn stays around two milliseconds.
-const SEGMENTS_PER_TURN: usize = 32;
+/// Segments swept in one turn: some two hundred keys each, so a turn stays around two milliseconds.
+const SEGMENTS_PER_TURN: usize = 64;
 /// Milliseconds between two epochs while nothing expires.
 const TICK_MS: u64 = 1;
 
@@ -21,14 +23,21 @@ const TICK_MS: u64 = 1;
 #[derive(Debug)]
 pub struct Maintainer {
     session: Session,
+    /// Where the sweep of each database stopped.
+    resume: Box<[u64]>,
 }
 
-/// A record that is due.
-type Due = (u64, *mut Header);
+/// A record that is due: the hash of its key and where it is.
+struct Due<'s> {
+    hash: u64,
+    slot: &'s AtomicU64,
+    word: Word,
+}
 
 impl Maintainer {
     pub(crate) fn new(session: Session) -> Self {
-        Self { session }
+        let databases = session.engine().databases();
+        Self { session, resume: vec![0; usize::from(databases)].into() }
     }
 
     /// One slice of work, bounded to a few milliseconds: advances the epoch, clears leftovers,
@@ -47,8 +56,8 @@ impl Maintainer {
         let mut budget = SEGMENTS_PER_TURN;
         let mut complete = true;
         let mut earliest = NEVER;
-        for db in 0..engine.databases() {
-            complete &= turn.with_context(db, |context| context.sweep(db, &mut budget));
+        for (db, resume) in (0..engine.databases()).zip(&mut self.resume) {
+            complete &= turn.with_context(db, |context| context.sweep(db, resume, &mut budget));
             earliest = earliest.min(turn.shared().map(db).earliest_deadline());
         }
         let lag = now_ms.saturating_sub(earliest);
@@ -60,53 +69,65 @@ impl Maintainer {
     }
 }
 
-impl Context<'_> {
-    /// Deletes expired keys of one database, `budget` segments at the most; true when none is due
-    /// any more.
-    fn sweep(&mut self, db: u16, budget: &mut usize) -> bool {
+impl<'s> Context<'s> {
+    /// Deletes expired keys of one database from `resume` on, `budget` segments at the most; true
+    /// when none is due any more.
+    fn sweep(&mut self, db: u16, resume: &mut u64, budget: &mut usize) -> bool {
         let now_ms = self.now_ms;
         let map = self.map(db);
-        map.sweep_due(now_ms, |segment| {
+        map.sweep_due(now_ms, resume, |segment| {
             if *budget == 0 {
                 return None;
             }
             *budget -= 1;
-            let mut due: Vec<Due> = Vec::with_capacity(SLOTS * LADDER[LADDER.len() - 1]);
-            let earliest = self.inspect(segment, &mut due);
-            for (hash, pointer) in due {
-                if !self.expire(db, hash, pointer) {
-                    // Held by a transaction or just replaced: look again at the next tick.
-                    continue;
+            let mut due = Vec::with_capacity(SLOTS * LADDER[LADDER.len() - 1]);
+            let mut earliest = self.inspect(segment, &mut due);
+            for due in due {
+                if !self.expire_due(db, segment, &due) {
+                    // Held by a transaction, moved or just replaced: look again at the next tick.
+                    earliest = now_ms;
                 }
             }
             Some(earliest)
         })
     }
 
+    /// Puts a tombstone in the place of an expired record, unless its slot has changed.
+    fn expire_due(&mut self, db: u16, segment: &'s Segment, due: &Due<'s>) -> bool {
+        let &Due { hash, slot, word } = due;
+        if word.is_intent() {
+            return false;
+        }
+        // SAFETY: loaded under this turn's guard.
+        let (pointer, record) = unsafe { resolve(word) };
+        let tombstone = NewRecord::new(record.key(), Value::Tombstone, None);
+        let spot = Spot { slot, word, segment, pointer, record };
+        let done = self.publish(db, hash, record.key(), Some(spot), tombstone);
+        self.own.expired.add(u64::from(done));
+        done
+    }
+
     /// Collects a segment's expired records; returns the earliest deadline it will have left.
-    fn inspect(&self, segment: &Segment, due: &mut Vec<Due>) -> u64 {
+    fn inspect(&self, segment: &'s Segment, due: &mut Vec<Due<'s>>) -> u64 {
         let mut earliest = NEVER;
         let mut words = Vec::with_capacity(SLOTS * LADDER[LADDER.len() - 1]);
         for bucket in segment.buckets() {
-            bucket.walk(|_, word| {
+            bucket.walk(|slot, word| {
                 if !word.is_empty() && !word.is_tentative() {
                     crate::prefetch::address(std::ptr::with_exposed_provenance(word.address()));
-                    words.push(word.thawed());
+                    words.push((slot, word.thawed()));
                 }
                 Walk::Go
             });
         }
-        for word in words {
+        for (slot, word) in words {
             // SAFETY: loaded under this turn's guard.
-            let (pointer, record) = unsafe { resolve(word) };
+            let (_, record) = unsafe { resolve(word) };
             let Some(deadline) = record.expire_at_ms().filter(|_| !record.is_tombstone()) else {
                 continue;
             };
             if record.is_expired(self.now_ms) {
-                due.push((self.hash(record.key()), pointer));
-                if word.is_intent() {
-                    earliest = earliest.min(deadline);
-                }
+                due.push(Due { hash: self.hash(record.key()), slot, word });
             } else {
                 earliest = earliest.min(deadline);
             }

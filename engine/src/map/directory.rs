@@ -179,18 +179,19 @@ impl Group {
         }
     }
 
-    /// Calls `visit` with every segment the directory leads to, superseded ones included, and
-    /// stops where it says `false`.
-    pub(super) fn segments<'g>(&'g self, mut visit: impl FnMut(&'g Segment) -> bool) {
+    /// Calls `visit` with every segment the directory leads to, superseded ones included, from the
+    /// one for the hash `from` on, and stops where it says `false`.
+    pub(super) fn segments<'g>(&'g self, from: u64, mut visit: impl FnMut(&'g Segment) -> bool) {
         let Some(directory) = self.directory() else { return };
-        let mut index = 0;
+        let mut index = directory.index(from);
         while index < directory.entries.len() {
             let segment = directory.segment(index);
             if !visit(segment) {
                 return;
             }
             let local = segment.depth() - GROUP_BITS;
-            index += 1 << (directory.bits.saturating_sub(local));
+            let width = directory.bits.saturating_sub(local);
+            index = ((index >> width) + 1) << width;
         }
     }
 

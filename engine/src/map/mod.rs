@@ -322,7 +322,7 @@ impl Map {
     /// Takes every word out of a map nobody else can reach, and frees the map's own memory.
     pub fn drain(mut self, mut visit: impl FnMut(Word)) {
         for group in &mut self.groups {
-            group.segments(|segment| {
+            group.segments(0, |segment| {
                 visit_current(segment, &mut visit);
                 true
             });

@@ -77,36 +77,51 @@ impl Map {
     }
 
     /// Visits every segment whose earliest deadline is at or before `now_ms`, in groups that have
-    /// one; `sweep` returns the earliest deadline left in the chain's segment.
+    /// one; `sweep` returns the earliest deadline left in the segment, or `None` to stop there.
     ///
-    /// Returns whether everything due was visited (`sweep` answers `None` to stop early).
-    pub fn sweep_due(&self, now_ms: u64, mut sweep: impl FnMut(&Segment) -> Option<u64>) -> bool {
-        for group in &self.groups {
-            if group.deadline.peek() > now_ms {
-                continue;
-            }
-            let taken = group.deadline.take();
-            let mut earliest = super::NEVER;
-            let mut complete = true;
-            group.segments(|first| {
-                current_segments(first, &mut |segment| {
-                    if complete && segment.deadline.peek() <= now_ms {
+    /// `resume` is where the walk before this one stopped: the group it is in is walked from
+    /// there, and once more from its start, for only a whole walk finds its earliest deadline.
+    ///
+    /// Returns whether everything due was visited. Cost: a load per group, and one per segment of
+    /// a group with something due.
+    pub fn sweep_due<'m>(
+        &'m self,
+        now_ms: u64,
+        resume: &mut u64,
+        mut sweep: impl FnMut(&'m Segment) -> Option<u64>,
+    ) -> bool {
+        for (first, group) in (0_u64..).map(|at| at << (64 - GROUP_BITS)).zip(&self.groups) {
+            let last = first | (u64::MAX >> GROUP_BITS);
+            while group.deadline.peek() <= now_ms {
+                let from = if (first..=last).contains(resume) { *resume } else { first };
+                *resume = first;
+                let taken = group.deadline.take();
+                let mut earliest = super::NEVER;
+                let mut stopped = None;
+                let mut visit = |segment: &'m Segment| {
+                    if segment.deadline.peek() <= now_ms {
                         segment.deadline.take();
-                        match sweep(segment) {
-                            Some(left) => segment.deadline.lower(left),
-                            None => {
-                                segment.deadline.lower(now_ms);
-                                complete = false;
-                            }
+                        let left = sweep(segment);
+                        segment.deadline.lower(left.unwrap_or(now_ms));
+                        if left.is_none() {
+                            stopped = Some(segment.prefix());
+                            return false;
                         }
                     }
                     earliest = earliest.min(segment.deadline.peek());
-                });
-                true
-            });
-            group.deadline.lower(if complete { earliest } else { taken });
-            if !complete {
-                return false;
+                    true
+                };
+                group.segments(from, |segment| current_segments(segment, &mut visit));
+                if let Some(position) = stopped {
+                    *resume = position;
+                    group.deadline.lower(taken);
+                    return false;
+                }
+                if from == first {
+                    group.deadline.lower(earliest);
+                    break;
+                }
+                group.deadline.lower(taken);
             }
         }
         true
@@ -123,15 +138,14 @@ fn settled(word: &Word) -> bool {
     !word.is_empty() && !word.is_tentative() && !word.is_overflow()
 }
 
-/// Visits the current segments behind one that may be superseded.
-fn current_segments(segment: &Segment, visit: &mut impl FnMut(&Segment)) {
+/// Visits the current segments behind one that may be superseded, until `visit` says `false`;
+/// whether it never did.
+fn current_segments<'m>(segment: &'m Segment, visit: &mut impl FnMut(&'m Segment) -> bool) -> bool {
     match segment.successors() {
         None => visit(segment),
         Some((first, second)) => {
-            current_segments(first, visit);
-            if let Some(second) = second {
-                current_segments(second, visit);
-            }
+            current_segments(first, visit)
+                && second.is_none_or(|second| current_segments(second, visit))
         }
     }
 }

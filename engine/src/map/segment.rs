@@ -34,15 +34,15 @@ use super::deadline::{DeadlineMinimum, NEVER};
 use super::word::Word;
 
 /// Bucket counts a segment may have. Header and buckets fill an allocator size class each
-/// (512 B, 1, 2, 3 and 4 KiB). The largest splits into two of `SPLIT_BUCKETS`.
+/// (512 B, 1, 1.5 and 2 KiB). The largest splits into two of `SPLIT_BUCKETS`.
 #[cfg(not(loom))]
-pub const LADDER: [usize; 5] = [7, 15, 31, 47, 63];
+pub const LADDER: [usize; 4] = [7, 15, 23, 31];
 /// See above; small enough for loom.
 #[cfg(loom)]
 pub const LADDER: [usize; 2] = [1, 2];
-/// Buckets of each half after a split: 47 of 64 keeps the fill between 66 and 100 % of 8 per
-/// bucket, where one of 31 would start overfull. docs/src/decisions/segments.md does the sums.
-pub const SPLIT_BUCKETS: usize = if cfg!(loom) { 1 } else { 47 };
+/// Buckets of each half after a split: 23 of 32 keeps the fill between 66 and 100 % of 8 per
+/// bucket, where one of 15 would start overfull. docs/src/decisions/segments.md does the sums.
+pub const SPLIT_BUCKETS: usize = if cfg!(loom) { 1 } else { 23 };
 /// Entries per bucket, on average, at which a segment grows or splits.
 const FILL_MAX: usize = SLOTS;
 
