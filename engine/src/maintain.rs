@@ -6,7 +6,7 @@
 
 use crate::context::{Context, Spot};
 use crate::intent::resolve;
-use crate::map::bucket::{SLOTS, Walk};
+use crate::map::bucket::{SLOTS, Walk, replace};
 use crate::map::deadline::NEVER;
 use crate::map::segment::{LADDER, Segment};
 use crate::map::word::Word;
@@ -82,17 +82,24 @@ impl<'s> Context<'s> {
             *budget -= 1;
             let mut due = Vec::with_capacity(SLOTS * LADDER[LADDER.len() - 1]);
             let mut earliest = self.inspect(segment, &mut due);
-            for due in due {
-                if !self.expire_due(db, segment, &due) {
+            for due in &due {
+                if !self.expire_due(db, segment, due) {
                     // Held by a transaction, moved or just replaced: look again at the next tick.
                     earliest = now_ms;
                 }
+            }
+            if let Some(last) = due.last() {
+                map.shrink(segment, last.hash, &self.shared.residents, self.pinned(db));
             }
             Some(earliest)
         })
     }
 
-    /// Puts a tombstone in the place of an expired record, unless its slot has changed.
+    /// Removes an expired record, unless its slot has changed.
+    ///
+    /// A tombstone keeps the place of a removal in the order of the log. Without a log, and with
+    /// the record's epoch closed, whatever is written next sorts after the record anyway, so
+    /// none is needed.
     fn expire_due(&mut self, db: u16, segment: &'s Segment, due: &Due<'s>) -> bool {
         let &Due { hash, slot, word } = due;
         if word.is_intent() {
@@ -100,9 +107,21 @@ impl<'s> Context<'s> {
         }
         // SAFETY: loaded under this turn's guard.
         let (pointer, record) = unsafe { resolve(word) };
-        let tombstone = NewRecord::new(record.key(), Value::Tombstone, None);
-        let spot = Spot { slot, word, segment, pointer, record };
-        let done = self.publish(db, hash, record.key(), Some(spot), tombstone);
+        let unordered =
+            self.state.journal.is_none() && record.tid().epoch() <= self.shared.epochs.closed();
+        let done = if unordered {
+            let done = replace(slot, word, Word::EMPTY);
+            if done {
+                self.own.books[usize::from(db)].book(Some(record), None);
+                // SAFETY: just unlinked, by us alone.
+                unsafe { self.guard.retire(pointer, record.memory()) };
+            }
+            done
+        } else {
+            let tombstone = NewRecord::new(record.key(), Value::Tombstone, None);
+            let spot = Spot { slot, word, segment, pointer, record };
+            self.publish(db, hash, record.key(), Some(spot), tombstone)
+        };
         self.own.expired.add(u64::from(done));
         done
     }

@@ -256,8 +256,14 @@ impl Map {
         complete
     }
 
-    /// Merges or shrinks a segment that has become nearly empty.
-    fn shrink(&self, segment: &Segment, hash: u64, resident: &impl Resident, pinned: Pinned<'_>) {
+    /// Merges or shrinks a segment that has become nearly empty around `hash`.
+    pub(crate) fn shrink(
+        &self,
+        segment: &Segment,
+        hash: u64,
+        resident: &impl Resident,
+        pinned: Pinned<'_>,
+    ) {
         const NEIGHBOURS: usize = 8;
         let buckets = segment.buckets();
         let from = segment.bucket_index(hash).min(buckets.len().saturating_sub(NEIGHBOURS));
