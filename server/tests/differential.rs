@@ -18,13 +18,15 @@ const STEPS: usize = 150;
 type Request = Vec<Vec<u8>>;
 
 /// Templates: `K` a key, `V` a value, `I` an integer, `F` a float, `T` seconds, `M`
-/// milliseconds, `A` and `B` absolute times in seconds and milliseconds, `D` a database, `G` a
-/// pattern, `X` an index, `O` an offset. `[a|b]` is one of these or nothing, `(a|b)` one.
+/// milliseconds, `A` and `B` absolute times in seconds and milliseconds, `L` and `LM` such times
+/// that are not past (Redis keeps a key set with a past one, and DBSIZE counts it, until its
+/// cycle comes by), `D` a database, `G` a pattern, `X` an index, `O` an offset. `[a|b]` is one of
+/// these or nothing, `(a|b)` one.
 const TEMPLATES: &[&str] = &[
     "SET K V",
     "SET K V",
     "SET K I",
-    "SET K V [NX|XX] [GET] [EX_T|PX_M|EXAT_A|PXAT_B|KEEPTTL]",
+    "SET K V [NX|XX] [GET] [EX_T|PX_M|EXAT_L|PXAT_LM|KEEPTTL]",
     "SETNX K V",
     "SETEX K T V",
     "PSETEX K M V",
@@ -116,6 +118,8 @@ const SECONDS: &[&str] = &["100", "1000", "0", "-1", "abc", "9223372036854775807
 const MILLISECONDS: &[&str] = &["100000", "1000000", "0", "-1", "abc", "9223372036854775807"];
 const AT: &[&str] = &["4102444800", "1", "0", "-1", "4102444801", "abc", "9223372036854775807"];
 const AT_MS: &[&str] = &["4102444800000", "1", "0", "-1", "4102444800500", "abc"];
+const LATER: &[&str] = &["4102444800", "0", "-1", "4102444801", "abc", "9223372036854775807"];
+const LATER_MS: &[&str] = &["4102444800000", "0", "-1", "4102444800500", "abc"];
 const INDEXES: &[&str] = &["0", "-1", "1", "3", "-3", "100", "-100", "abc", "9223372036854775807"];
 const OFFSETS: &[&str] = &["0", "1", "5", "20", "-1", "abc", "600000000"];
 const PATTERNS: &[&str] = &["*", "k*", "?1", "k[0-1]", "k[^1]", "nothing", "[", "\\k1", "**"];
@@ -133,6 +137,8 @@ fn word(random: &mut Random, text: &str) -> Vec<u8> {
         "M" => random.pick(MILLISECONDS).as_bytes(),
         "A" => random.pick(AT).as_bytes(),
         "B" => random.pick(AT_MS).as_bytes(),
+        "L" => random.pick(LATER).as_bytes(),
+        "LM" => random.pick(LATER_MS).as_bytes(),
         "X" => random.pick(INDEXES).as_bytes(),
         "O" => random.pick(OFFSETS).as_bytes(),
         "G" => random.pick(PATTERNS).as_bytes(),
