@@ -19,9 +19,11 @@ use std::sync::Arc;
 
 use zumic_error::CommandError;
 
-use crate::commands::{CommandSpec, HostCommand};
+use crate::collection::Presence;
 use crate::dispatch::seen_record;
+use crate::follow::Changed;
 use crate::guard::Guard;
+use crate::host::Halt;
 use crate::intent::{Intent, State as Commitment, key_record, resolve};
 use crate::journal::Effect;
 use crate::large::LARGE_BYTES_MIN;
@@ -33,67 +35,33 @@ use crate::record::{Header, NewRecord, Record, Value};
 use crate::session::State;
 use crate::shared::{Fallow, Public, Shared};
 use crate::sync::spin_hint;
+use crate::thresholds::Thresholds;
 use crate::tid::Tid;
 use crate::transaction::Transaction;
 use crate::value::{Change, NewText, Put};
 use crate::{ReplySink, Scope};
 
 /// Spins on a key that a transaction holds before its command is parked: some 20 us.
-const SPINS_BEFORE_BUSY: u32 = if cfg!(loom) { 1 } else { 4_000 };
-
-/// Why a handler stopped without a reply.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Halt {
-    /// A key is held elsewhere for longer than a spin: park the command and run it again.
-    Busy,
-    /// The command failed; the caller writes this reply.
-    Error(CommandError),
-}
-
-impl From<CommandError> for Halt {
-    fn from(error: CommandError) -> Self {
-        Self::Error(error)
-    }
-}
-
-/// The side of a command that is not about data: connections, settings, the process.
-pub trait Host {
-    /// Runs a command whose handler is [`Handler::Host`](crate::commands::Handler::Host).
-    ///
-    /// # Errors
-    /// As a handler: nothing was written to the sink.
-    fn run(
-        &mut self,
-        context: &mut Context<'_>,
-        command: HostCommand,
-        spec: &'static CommandSpec,
-        args: &[&[u8]],
-    ) -> Result<(), Halt>;
-}
-
-/// A command waiting for EXEC, with arguments of its own.
-#[derive(Debug)]
-pub struct Queued {
-    /// Its row.
-    pub spec: &'static CommandSpec,
-    /// Its arguments, name first.
-    pub args: Vec<Vec<u8>>,
-}
+pub(crate) const SPINS_BEFORE_BUSY: u32 = if cfg!(loom) { 1 } else { 4_000 };
 
 /// A key in the form the dispatcher passes on: database and name.
 pub(crate) type KeyRef<'k> = (u16, &'k [u8]);
 
 /// How the running command reaches its keys.
 #[derive(Debug)]
-pub(crate) enum Mode {
+pub(crate) enum Mode<'s> {
     /// One key at a time, by CAS, under the barrier: the whole store is ours.
     Alone,
     /// One key, by CAS.
     Plain,
     /// Keys taken before.
     Transaction(Transaction),
-    /// Keys that held together.
-    View(Vec<Seen>),
+    /// Keys that held together, and the places of a reader at their objects.
+    View {
+        seen: Vec<Seen>,
+        /// Kept until the command has answered.
+        _places: Vec<Presence<'s>>,
+    },
 }
 
 /// A key of a view: its hash and the record it resolved to, or null.
@@ -114,7 +82,9 @@ pub struct Context<'s> {
     pub(crate) now_ms: u64,
     pub(crate) scope: &'s mut Scope,
     pub(crate) sink: &'s mut dyn ReplySink,
-    pub(crate) mode: Mode,
+    pub(crate) mode: Mode<'s>,
+    /// Whether the command may wait for another client.
+    pub(crate) may_wait: bool,
 }
 
 impl std::fmt::Debug for Context<'_> {
@@ -160,6 +130,18 @@ impl<'s> Context<'s> {
     #[must_use]
     pub fn string_bytes_max(&self) -> u64 {
         self.shared.tunables.string_bytes_max()
+    }
+
+    /// The sizes at which collections change their representation.
+    #[must_use]
+    pub fn thresholds(&self) -> Thresholds {
+        self.shared.tunables.thresholds()
+    }
+
+    /// Whether a command that finds nothing may wait; inside EXEC it answers null instead.
+    #[must_use]
+    pub fn may_wait(&self) -> bool {
+        self.may_wait
     }
 
     /// A handle to the engine.
@@ -244,11 +226,11 @@ impl<'s> Context<'s> {
         Ok(self.live(db, key))
     }
 
-    fn live(&mut self, db: u16, key: &[u8]) -> Option<&'s Record> {
+    pub(crate) fn live(&mut self, db: u16, key: &[u8]) -> Option<&'s Record> {
         let hash = self.hash(key);
         let pointer = match &self.mode {
             Mode::Transaction(transaction) => transaction.current(db, hash, key),
-            Mode::View(seen) => Some(seen_record(seen, db, hash, key)),
+            Mode::View { seen, .. } => Some(seen_record(seen, db, hash, key)),
             Mode::Alone | Mode::Plain => None,
         };
         let pointer = pointer.unwrap_or_else(|| self.lookup(db, hash, key));
@@ -260,7 +242,7 @@ impl<'s> Context<'s> {
         if record.is_live(self.now_ms) {
             return Some(record);
         }
-        if !record.is_tombstone() && matches!(self.mode, Mode::Plain | Mode::Alone) {
+        if !record.is_gone() && matches!(self.mode, Mode::Plain | Mode::Alone) {
             self.expire(db, hash, pointer);
         }
         None
@@ -356,19 +338,21 @@ impl<'s> Context<'s> {
         }
         loop {
             let spot = self.spot(db, hash, key)?;
+            let _hold = self.hold_spot(spot)?;
             let old = spot.map(|spot| spot.record);
             let live = old.filter(|record| record.is_live(self.now_ms));
             let (change, result) = decide(live)?;
             let Some(new) = self.build(key, live, change) else {
                 if let Some(Spot { pointer, record, .. }) = spot
                     && live.is_none()
-                    && !record.is_tombstone()
+                    && !record.is_gone()
                 {
+                    drop(_hold);
                     self.expire(db, hash, pointer);
                 }
                 return Ok(result);
             };
-            let lapsed = live.is_none() && old.is_some_and(|old| !old.is_tombstone());
+            let lapsed = live.is_none() && old.is_some_and(|old| !old.is_gone());
             if self.publish(db, hash, key, spot, new) {
                 self.own.expired.add(u64::from(lapsed));
                 return Ok(result);
@@ -393,6 +377,7 @@ impl<'s> Context<'s> {
                 return Some(new);
             }
             (Change::Put(put), _) => new_string(key, put),
+            (Change::Store(stored, deadline), _) => NewRecord::new(key, stored.value(), deadline),
         };
         if !new.as_record().is_tombstone() {
             new.set_access(self.first_access(live));
@@ -464,12 +449,16 @@ impl<'s> Context<'s> {
     /// Books a published record and remembers its tombstone.
     pub(crate) fn settle(&mut self, db: u16, hash: u64, old: Option<&Record>, new: &Record) {
         self.own.books[usize::from(db)].book(old, Some(new));
+        if let Some(object) = new.object() {
+            object.set_booked();
+        }
         if new.is_tombstone() {
             let epoch = new.tid().epoch();
             self.state.fallow.push_back(Fallow { epoch, db, hash });
-        } else if old.is_none_or(Record::is_tombstone) {
+        } else if old.is_none_or(Record::is_gone) {
             self.queue_for_eviction(db, hash);
         }
+        self.changed(db, hash, new.key());
     }
 
     /// Deletes a record whose deadline has passed, if it still holds.
@@ -479,6 +468,14 @@ impl<'s> Context<'s> {
         let done = self.remove_exactly(db, hash, expired, record);
         self.own.expired.add(u64::from(done));
         done
+    }
+
+    /// Tells who follows the store that a key changed.
+    #[inline]
+    pub(crate) fn changed(&mut self, db: u16, hash: u64, key: &[u8]) {
+        if self.shared.followers.are_there(hash) {
+            self.state.changed.push(Changed { db, hash, key: key.into() });
+        }
     }
 
     /// Deletes `record` if the key still holds it.
@@ -492,6 +489,7 @@ impl<'s> Context<'s> {
         let key = record.key();
         match self.spot(db, hash, key) {
             Ok(Some(spot)) if spot.pointer == pointer => {
+                let Ok(_hold) = self.hold_spot(Some(spot)) else { return false };
                 let tombstone = NewRecord::new(key, Value::Tombstone, None);
                 self.publish(db, hash, key, Some(spot), tombstone)
             }
@@ -499,26 +497,37 @@ impl<'s> Context<'s> {
         }
     }
 
-    /// Stores a copy of `record`'s value, of any type, under `key`, replacing what is there.
+    /// Stores the value of `record`, of any type, under `key`, replacing what is there. A
+    /// collection is copied if `copied`, and else shared: then `record` has to go.
+    ///
+    /// The dispatcher has taken the record's key.
     ///
     /// # Errors
     /// As [`Context::update`].
-    pub fn put_copy(
+    pub fn put_value(
         &mut self,
         db: u16,
         key: &[u8],
         record: &Record,
         expire_at_ms: Option<u64>,
+        copied: bool,
     ) -> Result<(), Halt> {
         let hash = self.hash(key);
+        let copy = match record.object() {
+            // SAFETY: the key is taken, and with it the object (collection.rs, Y3).
+            Some(object) if copied => Some(unsafe { object.duplicate() }),
+            _ => None,
+        };
         loop {
-            let new = NewRecord::new(key, record.value(), expire_at_ms);
+            let value = copy.clone().map_or_else(|| record.value(), Value::Object);
+            let new = NewRecord::new(key, value, expire_at_ms);
             new.set_access(record.access());
             if matches!(self.mode, Mode::Transaction(_)) {
                 self.write_owned(db, hash, key, new);
                 return Ok(());
             }
             let spot = self.spot(db, hash, key)?;
+            let _hold = self.hold_spot(spot)?;
             if self.publish(db, hash, key, spot, new) {
                 return Ok(());
             }
@@ -531,11 +540,8 @@ impl<'s> Context<'s> {
     /// Stages the effect of a record that is about to be published.
     pub(crate) fn stage(&mut self, db: u16, record: &Record) {
         if let Some(journal) = &mut self.state.journal {
-            let effect = if record.is_tombstone() {
-                Effect::Remove(record.key())
-            } else {
-                Effect::Put(record)
-            };
+            let effect =
+                if record.is_gone() { Effect::Remove(record.key()) } else { Effect::Put(record) };
             journal.stage(db, effect);
         }
     }

@@ -3,14 +3,16 @@
 //! Why it exists: handlers say what to read and write; which of the ways of context.rs makes that
 //! atomic depends on the row alone (one key, several, the whole store) and is chosen here.
 
+use crate::collection::Presence;
 use crate::commands::{CommandSpec, Flags, Handler};
-use crate::context::{Context, Halt, Host, KeyRef, Mode, Seen};
+use crate::context::{Context, KeyRef, Mode, Seen};
+use crate::host::{Halt, Host};
 use crate::record::{Header, Record};
 
 /// Tries of a read of several keys before it takes them.
 const COLLECTS_MAX: u32 = 3;
 
-impl Context<'_> {
+impl<'s> Context<'s> {
     /// Prepares and runs one command.
     pub(crate) fn dispatch(
         &mut self,
@@ -62,6 +64,20 @@ impl Context<'_> {
         if self.collect(keys) { Ok(()) } else { self.take(keys) }
     }
 
+    /// Announces a reader at every object among the records; `None` when an editor is at one of
+    /// them, one has lost its last element, or they are more than a session has places for.
+    fn announce(&self, seen: &[Seen]) -> Option<Vec<Presence<'s>>> {
+        let mut places = Vec::new();
+        for seen in seen.iter().filter(|seen| !seen.record.is_null()) {
+            // SAFETY: found under this turn's guard.
+            let record: &'s Record = unsafe { Record::from_raw(seen.record) };
+            if let Some(latch) = record.latch() {
+                places.push(Presence::enter(&self.own.reading, latch)?);
+            }
+        }
+        Some(places)
+    }
+
     /// Looks several keys up until two looks agree; false when they keep changing.
     ///
     /// What both looks resolved to held all the time between them: records are not published
@@ -73,15 +89,16 @@ impl Context<'_> {
         };
         let mut seen: Vec<Seen> = keys.iter().map(look).collect();
         for _ in 0..COLLECTS_MAX {
-            let mut changed = false;
+            let places = self.announce(&seen);
+            let mut changed = places.is_none();
             for (seen, &(db, key)) in seen.iter_mut().zip(keys) {
                 let record = self.lookup(db, seen.hash, key);
                 changed |= record != seen.record;
                 seen.record = record;
             }
-            if !changed {
+            if let (false, Some(places)) = (changed, places) {
                 seen.sort_unstable_by_key(|seen| (seen.db, seen.hash));
-                self.mode = Mode::View(seen);
+                self.mode = Mode::View { seen, _places: places };
                 return true;
             }
         }

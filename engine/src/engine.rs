@@ -10,6 +10,7 @@ use crate::maintain::Maintainer;
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::thresholds::{SharedThresholds, Thresholds};
 
 /// The shared store; clones are handles to the same one.
 ///
@@ -78,6 +79,7 @@ pub struct Tunables {
     lfu_decay_minutes: AtomicU32,
     active_expire: AtomicU32,
     string_bytes_max: AtomicU64,
+    thresholds: SharedThresholds,
 }
 
 impl Default for Tunables {
@@ -90,6 +92,7 @@ impl Default for Tunables {
             lfu_decay_minutes: AtomicU32::new(1),
             active_expire: AtomicU32::new(1),
             string_bytes_max: AtomicU64::new(512 << 20),
+            thresholds: SharedThresholds::default(),
         }
     }
 }
@@ -160,6 +163,19 @@ impl Tunables {
 
     pub(crate) fn active_expire(&self) -> bool {
         read(&self.active_expire) != 0
+    }
+
+    /// The sizes at which collections change their representation.
+    #[inline]
+    #[must_use]
+    pub fn thresholds(&self) -> Thresholds {
+        self.thresholds.read()
+    }
+
+    /// Sets one of them by the name of its setting (`hash-max-listpack-entries`); false when there
+    /// is no such setting.
+    pub fn set_threshold(&self, name: &str, value: i64) -> bool {
+        self.thresholds.set(name, value)
     }
 
     /// `proto-max-bulk-len`: the longest string a command may make, in bytes.

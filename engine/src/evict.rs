@@ -15,7 +15,8 @@ use std::sync::PoisonError;
 
 use zumic_error::CommandError;
 
-use crate::context::{Context, Halt};
+use crate::context::Context;
+use crate::host::Halt;
 use crate::intent::resolve;
 use crate::record::{Header, Record};
 
@@ -203,7 +204,7 @@ impl<'s> Context<'s> {
                     // SAFETY: loaded under this turn's guard.
                     let (pointer, record) = unsafe { resolve::<'s>(word) };
                     let spared = policy.is_volatile() && record.expire_at_ms().is_none();
-                    if !record.is_tombstone() && !spared {
+                    if !record.is_gone() && !spared {
                         met.push((pointer, record));
                     }
                 }),
@@ -233,7 +234,7 @@ impl<'s> Context<'s> {
         let word = self.map(db).sample(self.state.random())?;
         // SAFETY: loaded under this turn's guard.
         let (pointer, record) = unsafe { resolve(word) };
-        (!record.is_tombstone()).then(|| (db, self.hash(record.key()), pointer, record))
+        (!record.is_gone()).then(|| (db, self.hash(record.key()), pointer, record))
     }
 
     /// Keys of a database, by the sessions this one knows of.
@@ -317,7 +318,7 @@ impl<'s> Context<'s> {
         let word = self.map(db).find(hash, same, self.pinned(db))?;
         // SAFETY: loaded under this turn's guard.
         let (pointer, record) = unsafe { resolve(word) };
-        (!record.is_tombstone()).then_some((pointer, record))
+        (!record.is_gone()).then_some((pointer, record))
     }
 
     /// A key was inserted; S3-FIFO wants to know.

@@ -9,19 +9,25 @@
 //! `session`, `engine` (who owns what); `maintain`, `evict` (background); `commands` (what
 //! clients say).
 
+pub mod collection;
 pub mod commands;
 mod context;
 mod dispatch;
 mod engine;
 pub mod epoch;
 mod evict;
+mod follow;
 mod guard;
+mod host;
 mod intent;
 mod journal;
+mod kind;
 mod large;
+pub mod latch;
 pub mod mailbox;
 mod maintain;
 pub mod map;
+mod object;
 mod prefetch;
 mod record;
 pub mod reply;
@@ -32,22 +38,28 @@ pub mod slab;
 pub mod sync;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod thresholds;
 mod tid;
 mod transaction;
 mod value;
 mod whole;
 
-pub use context::{Context, Halt, Host, Queued};
+pub use collection::{Collection, Edit, Missing, Stored, View};
+pub use context::Context;
 pub use engine::{DatabaseStats, Engine, EngineBuilder, Stats, Tunables};
 pub use evict::EvictionPolicy;
+pub use follow::{Changed, Followers};
+pub use host::{Halt, Host, Queued, Wait};
 pub use intent::{Commit, State as CommitState};
 pub use journal::{Effect, Journal};
+pub use kind::Kind;
 pub use large::LargeString;
 pub use maintain::Maintainer;
-pub use record::{Kind, Record};
+pub use record::Record;
 pub use reply::ReplySink;
 pub use scope::Scope;
 pub use session::{Ahead, Session, Turn};
+pub use thresholds::Thresholds;
 pub use tid::Tid;
 pub use value::{Change, NewText, Put, Text};
 pub use whole::ScanStep;

@@ -106,7 +106,9 @@ impl<'s> Context<'s> {
             return false;
         }
         // SAFETY: loaded under this turn's guard.
-        let (pointer, record) = unsafe { resolve(word) };
+        let (pointer, record) = unsafe { resolve::<'s>(word) };
+        let spot = Spot { slot, word, segment, pointer, record };
+        let Ok(_hold) = self.hold_spot(Some(spot)) else { return false };
         let unordered =
             self.state.journal.is_none() && record.tid().epoch() <= self.shared.epochs.closed();
         let done = if unordered {
@@ -115,11 +117,11 @@ impl<'s> Context<'s> {
                 self.own.books[usize::from(db)].book(Some(record), None);
                 // SAFETY: just unlinked, by us alone.
                 unsafe { self.guard.retire(pointer, record.memory()) };
+                self.changed(db, hash, record.key());
             }
             done
         } else {
             let tombstone = NewRecord::new(record.key(), Value::Tombstone, None);
-            let spot = Spot { slot, word, segment, pointer, record };
             self.publish(db, hash, record.key(), Some(spot), tombstone)
         };
         self.own.expired.add(u64::from(done));
@@ -142,7 +144,7 @@ impl<'s> Context<'s> {
         for (slot, word) in words {
             // SAFETY: loaded under this turn's guard.
             let (_, record) = unsafe { resolve(word) };
-            let Some(deadline) = record.expire_at_ms().filter(|_| !record.is_tombstone()) else {
+            let Some(deadline) = record.expire_at_ms().filter(|_| !record.is_gone()) else {
                 continue;
             };
             if record.is_expired(self.now_ms) {

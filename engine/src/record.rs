@@ -13,9 +13,11 @@
 //! ```
 //!
 //! Invariants
-//! - R1: once published, only the access clock (upper 24 bits of `meta`) changes.
+//! - R1: once published, only the access clock (upper 24 bits of `meta`) changes, and the TID of a
+//!   record with an object, which its editor raises under the object's latch.
 //! - R2: `tid` is set before the record is published, by the thread that publishes it.
-//! - R3: a `Large` value is the raw pointer of a `Box<LargeString>` that the record owns.
+//! - R3: a `Large` value is the raw pointer of a `Box<LargeString>` that the record owns; an
+//!   object's is a counted reference (object.rs). A packed collection is a block of bytes.
 //! - R4: a tombstone uses the access clock as a count of WATCHes that rely on it (its pins);
 //!   all ones means that it is being removed and takes no more pins.
 //!
@@ -26,7 +28,10 @@
 use std::alloc::{Layout, handle_alloc_error};
 use std::ptr::{self, NonNull};
 
+use crate::collection;
 use crate::guard::Reclaim;
+use crate::kind::Kind;
+use crate::object::ObjectRef;
 use crate::slab;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::tid::Tid;
@@ -39,6 +44,8 @@ const ENCODING_MASK: u32 = 0b0001_1000;
 const ENCODING_RAW: u32 = 0;
 const ENCODING_INT: u32 = 1;
 const ENCODING_LARGE: u32 = 2;
+/// Of a collection: an object. The codes below it are packed blocks.
+const ENCODING_OBJECT: u32 = 3;
 const HAS_DEADLINE: u32 = 1 << 5;
 const HAS_LONG_LENGTHS: u32 = 1 << 6;
 const MADE_RAW: u32 = 1 << 7;
@@ -63,23 +70,6 @@ pub(crate) struct Header {
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<Header>() == 16, "the memory target counts on it");
 const HEADER_BYTES: usize = size_of::<Header>();
-
-/// The type of a value.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
-    /// A string.
-    String,
-}
-
-impl Kind {
-    /// The name that TYPE answers.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::String => "string",
-        }
-    }
-}
 
 /// One key and its value. Readers hold it by the guard of their turn.
 #[repr(C)]
@@ -107,6 +97,17 @@ pub(crate) enum Value<'v> {
     Int(i64),
     /// A chunked string.
     Large(LargeString),
+    /// A collection that is edited in place.
+    Object(ObjectRef),
+    /// A small collection: its block, and which of its type's packed encodings that is.
+    Packed {
+        /// Its type.
+        kind: Kind,
+        /// Below 3.
+        code: u8,
+        /// The block.
+        bytes: &'v [u8],
+    },
     /// Nothing: the key is deleted.
     Tombstone,
 }
@@ -118,14 +119,19 @@ impl Value<'_> {
             Self::Bytes { made_raw: true, .. } => ENCODING_RAW << ENCODING_SHIFT | MADE_RAW,
             Self::Int(_) => ENCODING_INT << ENCODING_SHIFT,
             Self::Large(_) => ENCODING_LARGE << ENCODING_SHIFT,
+            Self::Object(object) => object.kind() as u32 | ENCODING_OBJECT << ENCODING_SHIFT,
+            Self::Packed { kind, code, .. } => {
+                debug_assert!(u32::from(*code) < ENCODING_OBJECT, "three packed codes");
+                *kind as u32 | u32::from(*code) << ENCODING_SHIFT
+            }
             Self::Tombstone => KIND_TOMBSTONE,
         }
     }
 
     fn stored_bytes(&self) -> usize {
         match self {
-            Self::Bytes { bytes, .. } => bytes.len(),
-            Self::Int(_) | Self::Large(_) => 8,
+            Self::Bytes { bytes, .. } | Self::Packed { bytes, .. } => bytes.len(),
+            Self::Int(_) | Self::Large(_) | Self::Object(_) => 8,
             Self::Tombstone => 0,
         }
     }
@@ -193,7 +199,8 @@ impl NewRecord {
         }
         put(key);
         match value {
-            Value::Bytes { bytes, .. } => put(bytes),
+            Value::Bytes { bytes, .. } | Value::Packed { bytes, .. } => put(bytes),
+            Value::Object(object) => put(&object.into_address().to_ne_bytes()),
             Value::Int(number) => put(&number.to_ne_bytes()),
             Value::Large(large) => {
                 let owned = Box::into_raw(Box::new(large));
@@ -249,10 +256,12 @@ impl Reclaim for Header {
         // SAFETY: the caller owns the record, which is live until the end of this function.
         let record = unsafe { Record::from_raw(pointer) };
         let layout = layout(record.tail.len());
-        if record.encoding_bits() == ENCODING_LARGE {
+        if record.is_large() {
             let owned = record.large_pointer();
             // SAFETY: R3; nobody reads this record any more.
             drop(unsafe { Box::from_raw(owned) });
+        } else if let Some(object) = record.object() {
+            drop(std::mem::ManuallyDrop::into_inner(object));
         }
         // SAFETY: allocated in `NewRecord::new` with this layout.
         unsafe { slab::free(pointer.cast::<u8>(), layout) };
@@ -329,16 +338,18 @@ impl Record {
     #[inline]
     #[must_use]
     pub fn kind(&self) -> Kind {
-        Kind::String
+        Kind::from_bits(self.bits())
     }
 
     /// The string, or `None` when the value has another type (answer `WRONGTYPE`).
     #[inline]
     #[must_use]
     pub fn text(&self) -> Option<Text<'_>> {
+        if self.bits() & KIND_MASK != 0 {
+            return None;
+        }
         let (_, at) = self.split();
         match self.encoding_bits() {
-            _ if self.is_tombstone() => None,
             ENCODING_INT => Some(Text::Int(self.word_u64(at).cast_signed())),
             ENCODING_LARGE => Some(Text::Large(self.large())),
             _ => Some(Text::Slice(&self.tail[at..])),
@@ -358,10 +369,55 @@ impl Record {
         unsafe { &*self.large_pointer() }
     }
 
-    /// What the value would be in another record: bytes are borrowed, chunks are shared.
+    #[inline]
+    fn is_large(&self) -> bool {
+        self.bits() & (KIND_MASK | ENCODING_MASK) == ENCODING_LARGE << ENCODING_SHIFT
+    }
+
+    /// The collection behind the record, or `None` when the value is in it.
+    #[inline]
+    pub(crate) fn object(&self) -> Option<std::mem::ManuallyDrop<ObjectRef>> {
+        let kind = self.bits() & KIND_MASK;
+        if self.encoding_bits() != ENCODING_OBJECT || kind == 0 || kind == KIND_TOMBSTONE {
+            return None;
+        }
+        let (_, at) = self.split();
+        let address = usize::try_from(self.word_u64(at)).expect("stored from a usize");
+        // SAFETY: R3; the record owns the reference and outlives this borrow of it.
+        Some(unsafe { ObjectRef::borrow(address) })
+    }
+
+    /// The latch of the object behind the record.
+    #[inline]
+    pub(crate) fn latch(&self) -> Option<&crate::latch::Latch> {
+        let object = self.object()?;
+        let latch = std::ptr::from_ref(object.latch());
+        // SAFETY: R3; the record owns a reference to the object and lives as long as the result.
+        Some(unsafe { &*latch })
+    }
+
+    /// The packed collection in the record: which encoding, and its block.
+    #[inline]
+    pub(crate) fn packed(&self) -> Option<(u8, &[u8])> {
+        let kind = self.bits() & KIND_MASK;
+        let code = self.encoding_bits();
+        if code == ENCODING_OBJECT || kind == 0 || kind == KIND_TOMBSTONE {
+            return None;
+        }
+        let (_, at) = self.split();
+        Some((u8::try_from(code).expect("two bits"), &self.tail[at..]))
+    }
+
+    /// What the value would be in another record: bytes are borrowed, chunks and objects are
+    /// shared.
     pub(crate) fn value(&self) -> Value<'_> {
         match self.text() {
-            None => Value::Tombstone,
+            None if self.is_gone() => Value::Tombstone,
+            None => match (self.object(), self.packed()) {
+                (Some(object), _) => Value::Object(ObjectRef::clone(&object)),
+                (None, Some((code, bytes))) => Value::Packed { kind: self.kind(), code, bytes },
+                (None, None) => unreachable!("a collection is an object or a block"),
+            },
             Some(Text::Int(number)) => Value::Int(number),
             Some(Text::Large(large)) => Value::Large(large.clone()),
             Some(Text::Slice(bytes)) => {
@@ -393,13 +449,22 @@ impl Record {
     #[must_use]
     pub fn memory(&self) -> usize {
         let own = block_bytes(self.tail.len());
-        if self.encoding_bits() == ENCODING_LARGE { own + self.large().memory() } else { own }
+        if self.is_large() {
+            return own + self.large().memory();
+        }
+        own + self.object().map_or(0, |object| object.memory())
     }
 
-    /// What `OBJECT ENCODING` answers.
-    #[must_use]
-    pub fn encoding(&self) -> &'static str {
+    /// What `OBJECT ENCODING` answers for a value that is in the record itself; objects answer
+    /// through [`crate::Context::encoding`].
+    pub(crate) fn encoding(&self) -> &'static str {
         match self.text() {
+            None => match self.packed() {
+                Some((code, bytes)) => {
+                    (collection::vtable(self.kind()).packed_encoding)(code, bytes)
+                }
+                None => unreachable!("asked of the object"),
+            },
             Some(Text::Int(_)) => "int",
             Some(Text::Slice(bytes))
                 if bytes.len() <= EMBSTR_BYTES_MAX && self.bits() & MADE_RAW == 0 =>
@@ -431,10 +496,21 @@ impl Record {
         self.bits() & KIND_MASK == KIND_TOMBSTONE
     }
 
-    /// Whether a command sees this record: no tombstone, not expired.
+    /// Whether the key is absent as far as this record goes: deleted, or a collection that has
+    /// lost its last element.
+    #[inline]
+    pub(crate) fn is_gone(&self) -> bool {
+        let bits = self.bits();
+        if bits & KIND_MASK == 0 {
+            return false;
+        }
+        bits & KIND_MASK == KIND_TOMBSTONE || self.object().is_some_and(|object| object.is_hollow())
+    }
+
+    /// Whether a command sees this record: its key is not absent, and not expired.
     #[inline]
     pub(crate) fn is_live(&self, now_ms: u64) -> bool {
-        !self.is_tombstone() && !self.is_expired(now_ms)
+        !self.is_gone() && !self.is_expired(now_ms)
     }
 
     /// The access clock, 24 bits; the eviction policy knows what they mean.

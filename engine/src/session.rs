@@ -14,8 +14,10 @@ use std::sync::{Arc, PoisonError};
 use zumic_error::CommandError;
 
 use crate::commands::CommandSpec;
-use crate::context::{Context, Halt, Host, Mode};
+use crate::context::{Context, Mode};
+use crate::follow::Changed;
 use crate::guard::Guard;
+use crate::host::{Halt, Host};
 use crate::journal::Journal;
 use crate::map::segment::Pinned;
 use crate::reply::Discard;
@@ -46,6 +48,8 @@ pub(crate) struct State {
     random: u64,
     pub(crate) fallow: VecDeque<Fallow>,
     pub(crate) journal: Option<Box<dyn Journal>>,
+    /// Keys changed since the host last asked.
+    pub(crate) changed: Vec<Changed>,
     /// All sessions, for sums on the way of a write under `maxmemory`.
     pub(crate) everyone: Vec<Arc<Public>>,
     /// Where the search for a rare candidate of eviction goes on: database and position.
@@ -74,6 +78,7 @@ impl Session {
             random,
             fallow: VecDeque::new(),
             journal: None,
+            changed: Vec::new(),
             everyone: Vec::new(),
             eviction_walk: (0, 0),
         };
@@ -225,6 +230,7 @@ impl Turn<'_> {
             scope,
             sink,
             mode: Mode::Plain,
+            may_wait: true,
         }
     }
 
@@ -249,6 +255,11 @@ impl Turn<'_> {
     /// [`zumic_error::CommandError::OutOfMemory`] when nothing can be evicted.
     pub fn make_room(&mut self, scope: &mut Scope) -> Result<(), Halt> {
         self.context(scope, &mut Discard).make_room()
+    }
+
+    /// Takes the keys that changed since the last call and that somebody may want to know of.
+    pub fn take_changed(&mut self) -> Vec<Changed> {
+        std::mem::take(&mut self.state.changed)
     }
 
     /// Forgets a client's watched keys, when it is gone.
@@ -333,10 +344,11 @@ impl Turn<'_> {
             }
             // SAFETY: loaded under this turn's guard.
             let (_, record) = unsafe { crate::intent::resolve(word) };
-            if !record.is_tombstone() || record.tid().epoch() > closed {
+            if !record.is_gone() || record.tid().epoch() > closed {
                 return false;
             }
-            let doomed = record.doom();
+            // What has lost its last element is its own tombstone, and no WATCH relies on it.
+            let doomed = !record.is_tombstone() || record.doom();
             kept |= !doomed;
             doomed
         };

@@ -5,6 +5,9 @@
 //! and places are written by their own session only, the rest changes rarely.
 //!
 //! Ordering edges
+//! - `session-count`: store of the count when a session registers -> load by an editor that has
+//!   taken a latch. An editor that misses a new session took its latch, with the fence, before
+//!   that session's first reader announced itself, who therefore sees the latch (latch.rs).
 //! - `database-root`: store of a database's map (under the barrier) -> load of it.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,14 +15,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::engine::Tunables;
 use crate::epoch::{Epochs, Place};
 use crate::evict::Queues;
+use crate::follow::Followers;
 use crate::guard::{Collector, Reclaim};
 use crate::intent::{key_record, resolve};
+use crate::latch::Reading;
 use crate::map::Map;
 use crate::map::deadline::NEVER;
 use crate::map::segment::Resident;
 use crate::map::word::Word;
 use crate::record::{Header, Record};
-use crate::sync::{AtomicPtr, Counter, Ordering};
+use crate::sync::{AtomicPtr, AtomicUsize, Counter, Ordering};
 
 /// Everything shared.
 #[derive(Debug)]
@@ -38,7 +43,10 @@ pub(crate) struct Shared {
     pub(crate) swaps: Counter,
     /// Tombstones that ended sessions left behind.
     pub(crate) orphans: Mutex<Vec<Fallow>>,
+    /// Who wants to know of changes.
+    pub(crate) followers: Followers,
     sessions: Mutex<Vec<Arc<Public>>>,
+    session_count: AtomicUsize,
 }
 
 /// A tombstone to clear once its epoch is closed.
@@ -133,7 +141,7 @@ impl Resident for Residents {
     fn deadline_ms(&self, word: Word) -> u64 {
         // SAFETY: as above.
         let (_, record) = unsafe { resolve(word) };
-        if record.is_tombstone() { NEVER } else { record.expire_at_ms().unwrap_or(NEVER) }
+        if record.is_gone() { NEVER } else { record.expire_at_ms().unwrap_or(NEVER) }
     }
 
     #[inline]
@@ -164,14 +172,14 @@ impl Books {
     pub(crate) fn book(&self, old: Option<&Record>, new: Option<&Record>) {
         let bytes = |record: Option<&Record>| record.map_or(0, |record| record.memory() as u64);
         self.record_bytes.add(bytes(new).wrapping_sub(bytes(old)));
-        let live = |record: Option<&Record>| record.is_some_and(|record| !record.is_tombstone());
+        let live = |record: Option<&Record>| record.is_some_and(|record| !record.is_gone());
         match (live(old), live(new)) {
             (false, true) => self.keys.add(1),
             (true, false) => self.keys.subtract(1),
             _ => {}
         }
         let deadline = |record: Option<&Record>| {
-            record.filter(|record| !record.is_tombstone()).and_then(Record::expire_at_ms)
+            record.filter(|record| !record.is_gone()).and_then(Record::expire_at_ms)
         };
         if let Some(deadline) = deadline(old) {
             self.expires.subtract(1);
@@ -188,6 +196,8 @@ impl Books {
 #[derive(Debug)]
 pub(crate) struct Public {
     pub(crate) place: Place,
+    /// The objects its command reads now.
+    pub(crate) reading: Reading,
     pub(crate) books: Box<[Books]>,
     pub(crate) hits: Counter,
     pub(crate) misses: Counter,
@@ -210,7 +220,9 @@ impl Shared {
             memory_peak: Counter::default(),
             swaps: Counter::default(),
             orphans: Mutex::default(),
+            followers: Followers::default(),
             sessions: Mutex::default(),
+            session_count: AtomicUsize::new(0),
         }
     }
 
@@ -219,6 +231,7 @@ impl Shared {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let public = Arc::new(Public {
             place: Place::new(sessions.len() as u64 + 1),
+            reading: Reading::default(),
             books: self.databases.iter().map(|_| Books::default()).collect(),
             hits: Counter::default(),
             misses: Counter::default(),
@@ -228,7 +241,18 @@ impl Shared {
             queues: Mutex::default(),
         });
         sessions.push(Arc::clone(&public));
+        // ORDER(session-count): Release; see the header.
+        self.session_count.store(sessions.len(), Ordering::Release);
         public
+    }
+
+    /// Brings a session's list of all sessions up to date. Cost: a load when it is.
+    #[inline]
+    pub(crate) fn refresh(&self, everyone: &mut Vec<Arc<Public>>) {
+        // ORDER(session-count): Acquire; see the header.
+        if self.session_count.load(Ordering::Acquire) != everyone.len() {
+            *everyone = self.sessions();
+        }
     }
 
     /// The sessions so far. Cost: a lock and a clone of handles; not for the hot path.

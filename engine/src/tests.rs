@@ -5,7 +5,8 @@
 use std::collections::HashSet;
 use std::thread;
 
-use crate::context::{Context, Halt};
+use crate::context::Context;
+use crate::host::Halt;
 use crate::sync::{AtomicBool, Ordering};
 use crate::value::{Change, NewText, Put};
 use crate::{Engine, Session, Text};

@@ -14,9 +14,11 @@ use std::ptr::null_mut;
 
 use zumic_error::CommandError;
 
+use crate::collection::Hold;
 use crate::commands::{CommandSpec, Flags};
-use crate::context::{Context, Halt, Host, KeyRef, Mode, Queued};
+use crate::context::{Context, KeyRef, Mode};
 use crate::dispatch::collect_keys;
+use crate::host::{Halt, Host, Queued};
 use crate::intent::{Commit, Intent};
 use crate::journal::Effect;
 use crate::map::bucket::replace;
@@ -44,6 +46,10 @@ struct Owned {
     /// The slot word of the intent.
     word: Word,
     intent: *mut Intent,
+    /// The latch of the old record's object is held.
+    held: bool,
+    /// The old record's object was edited in place.
+    edited: bool,
 }
 
 impl Owned {
@@ -76,6 +82,11 @@ impl Transaction {
             .copied()
     }
 
+    /// Whether the transaction owns the key.
+    pub(crate) fn owns(&self, db: u16, hash: u64, key: &[u8]) -> bool {
+        self.find(db, hash, key).is_some()
+    }
+
     /// The record that holds for the transaction itself; `None` when it does not own the key.
     pub(crate) fn current(&self, db: u16, hash: u64, key: &[u8]) -> Option<*mut Header> {
         let intent = self.find(db, hash, key)?.intent();
@@ -98,7 +109,14 @@ impl<'s> Context<'s> {
         let mut result = Ok(());
         for (db, hash, key) in wanted {
             match self.take_one(db, hash, &key, commit) {
-                Ok(owned) => transaction.owned.push(owned),
+                Ok(mut owned) => {
+                    let held = owned.old().latch().map(|latch| self.hold(latch)).transpose();
+                    result = held.map(|hold| owned.held = hold.map(Hold::keep).is_some());
+                    transaction.owned.push(owned);
+                    if result.is_err() {
+                        break;
+                    }
+                }
                 Err(halt) => {
                     result = Err(halt);
                     break;
@@ -128,7 +146,7 @@ impl<'s> Context<'s> {
             let intent = Box::into_raw(Box::new(Intent::new(spot.pointer, commit)));
             let word = Word::intent(tag_of(hash), intent.expose_provenance());
             if replace(spot.slot, spot.word, word) {
-                return Ok(Owned { db, hash, word, intent });
+                return Ok(Owned { db, hash, word, intent, held: false, edited: false });
             }
             // SAFETY: never published.
             drop(unsafe { Box::from_raw(intent) });
@@ -165,6 +183,14 @@ impl<'s> Context<'s> {
         }
     }
 
+    /// Notes an edit of an owned key's object in place.
+    pub(crate) fn mark_edited(&mut self, db: u16, hash: u64, key: &[u8]) {
+        let intent = self.owned(db, hash, key).intent;
+        let Mode::Transaction(transaction) = &mut self.mode else { return };
+        let edited = transaction.owned.iter_mut().filter(|owned| owned.intent == intent);
+        edited.for_each(|owned| owned.edited = true);
+    }
+
     fn owned(&self, db: u16, hash: u64, key: &[u8]) -> Owned {
         let Mode::Transaction(transaction) = &self.mode else {
             unreachable!("only called inside a transaction")
@@ -176,7 +202,7 @@ impl<'s> Context<'s> {
     pub(crate) fn finish(&mut self) {
         let mode = std::mem::replace(&mut self.mode, Mode::Plain);
         let Mode::Transaction(transaction) = mode else { return };
-        if transaction.owned.iter().all(|owned| owned.new_record().is_none()) {
+        if transaction.owned.iter().all(|owned| owned.new_record().is_none() && !owned.edited) {
             self.release(transaction);
             return;
         }
@@ -186,6 +212,9 @@ impl<'s> Context<'s> {
             if let Some(new) = owned.new_record() {
                 new.set_tid(tid);
                 self.stage(owned.db, new);
+            } else if owned.edited {
+                owned.old().set_tid(tid);
+                self.stage(owned.db, owned.old());
             }
         }
         // SAFETY: boxed in `take`, retired in `tidy_up`.
@@ -198,6 +227,8 @@ impl<'s> Context<'s> {
                 self.settle(owned.db, owned.hash, Some(old), new);
                 // SAFETY: unlinked by `tidy`, ours to retire as the transaction's owner.
                 unsafe { self.guard.retire(owned.intent().old(), old.memory()) };
+            } else if owned.edited {
+                self.changed(owned.db, owned.hash, old.key());
             } else {
                 self.lay_fallow(owned);
             }
@@ -219,7 +250,7 @@ impl<'s> Context<'s> {
     /// Puts the tombstone of an owned key that stayed absent (back) on the list to clear.
     fn lay_fallow(&mut self, owned: Owned) {
         let old = owned.old();
-        if old.is_tombstone() {
+        if old.is_gone() {
             let epoch = old.tid().epoch();
             self.state.fallow.push_back(crate::shared::Fallow {
                 epoch,
@@ -230,6 +261,11 @@ impl<'s> Context<'s> {
     }
 
     fn tidy_up(&mut self, transaction: Transaction) {
+        for owned in &transaction.owned {
+            if owned.held {
+                owned.old().latch().expect("it was held").release();
+            }
+        }
         for owned in transaction.owned {
             // SAFETY: no slot holds it any more; boxed in `take_one`; retired once.
             unsafe { self.guard.retire(owned.intent, size_of::<Intent>()) };
@@ -292,6 +328,9 @@ impl<'s> Context<'s> {
             match self.spot(db, hash, key)? {
                 Some(spot) if spot.record.is_live(self.now_ms) => {
                     return Ok((spot.record.tid(), false));
+                }
+                Some(spot) if spot.record.is_gone() && !spot.record.is_tombstone() => {
+                    self.remove_exactly(db, hash, spot.pointer, spot.record);
                 }
                 Some(spot) if !spot.record.is_tombstone() => {
                     self.expire(db, hash, spot.pointer);
@@ -407,6 +446,7 @@ impl<'s> Context<'s> {
 
     /// Checks the watches and runs the queue in the mode that was prepared.
     fn run_queue(&mut self, host: &mut dyn Host, queue: &[Queued]) {
+        self.may_wait = false;
         if !self.watches_hold() {
             self.sink.null_array();
             return;
@@ -416,7 +456,7 @@ impl<'s> Context<'s> {
             match self.call(host, queued.spec, &borrowed(queued)) {
                 Ok(()) => {}
                 Err(Halt::Error(error)) => self.sink.error(&error),
-                Err(Halt::Busy) => self.sink.error(&CommandError::CannotWait),
+                Err(Halt::Busy | Halt::Wait(_)) => self.sink.error(&CommandError::CannotWait),
             }
         }
     }

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use crate::collection::Stored;
 use crate::{LargeString, ReplySink};
 
 /// The value of a string record, borrowed from it.
@@ -101,4 +102,6 @@ pub enum Change<'v> {
     Expire(Option<u64>),
     /// Delete the key.
     Remove,
+    /// Store this collection, under this deadline, in place of whatever is there.
+    Store(Stored, Option<u64>),
 }

@@ -250,7 +250,7 @@ fn exec(host: &mut ConnectionHost<'_>, context: &mut Context<'_>) -> Outcome {
     let result = context.exec(host, &multi.queue);
     host.in_exec = false;
     match result {
-        Err(Halt::Busy) => host.state.multi = Some(multi),
+        Err(Halt::Busy | Halt::Wait(_)) => host.state.multi = Some(multi),
         Err(Halt::Error(_)) => context.unwatch(),
         Ok(()) => {}
     }

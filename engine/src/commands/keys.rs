@@ -163,7 +163,7 @@ fn rename_key(
         return Ok(false);
     }
     let db = context.scope().db;
-    context.put_copy(db, to, record, record.expire_at_ms())?;
+    context.put_value(db, to, record, record.expire_at_ms(), false)?;
     context.update(from, |_| Ok((Change::Remove, ())))?;
     Ok(true)
 }
@@ -235,7 +235,7 @@ pub(super) fn copy(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
         context.sink().integer(0);
         return Ok(());
     }
-    context.put_copy(db, args[2], record, record.expire_at_ms())?;
+    context.put_value(db, args[2], record, record.expire_at_ms(), true)?;
     context.sink().integer(1);
     Ok(())
 }
@@ -268,7 +268,7 @@ pub(super) fn r#move(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
         context.sink().integer(0);
         return Ok(());
     }
-    context.put_copy(target, args[1], record, record.expire_at_ms())?;
+    context.put_value(target, args[1], record, record.expire_at_ms(), false)?;
     context.update(args[1], |_| Ok((Change::Remove, ())))?;
     context.sink().integer(1);
     Ok(())

@@ -73,10 +73,11 @@ pub(super) fn help(context: &mut Context<'_>, _: &Args<'_>) -> Outcome {
 
 /// OBJECT ENCODING key
 pub(super) fn encoding(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    inspect(context, args[2], |context, record| {
-        context.sink().bulk(record.encoding().as_bytes());
-        Ok(())
-    })
+    match context.encoding(args[2])? {
+        Some(name) => context.sink().bulk(name.as_bytes()),
+        None => context.sink().null(),
+    }
+    Ok(())
 }
 
 /// OBJECT FREQ key

@@ -41,6 +41,6 @@ pub(crate) fn run(session: &mut Session, scope: &mut Scope, now_ms: u64, args: &
             assert!(sink.is_empty(), "{args:?} failed and wrote {sink:?}");
             Value::Error(error.to_string())
         }
-        Err(Halt::Busy) => panic!("{args:?} waits although it is alone"),
+        Err(Halt::Busy | Halt::Wait(_)) => panic!("{args:?} waits although it is alone"),
     }
 }

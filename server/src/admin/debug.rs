@@ -72,7 +72,8 @@ fn sleep(seconds: &[u8]) {
 
 fn object(context: &mut Context<'_>, key: &[u8]) -> Result<(), Halt> {
     let record = context.peek(key)?.ok_or(CommandError::NoSuchKey)?;
-    let mut line = describe(record);
+    let encoding = context.encoding(key)?.ok_or(CommandError::NoSuchKey)?;
+    let mut line = describe(record, encoding);
     // Only one of the two clocks is kept, depending on maxmemory-policy.
     if let Some(seconds) = context.idle_seconds(record) {
         let accessed = (context.now_ms() / 1_000).saturating_sub(seconds);
@@ -85,10 +86,10 @@ fn object(context: &mut Context<'_>, key: &[u8]) -> Result<(), Halt> {
     Ok(())
 }
 
-fn describe(record: &Record) -> String {
+fn describe(record: &Record, encoding: &str) -> String {
     let len = record.text().map_or(0, engine::Text::len);
     let at = std::ptr::from_ref(record).cast::<u8>();
-    format!("Value at:{at:p} refcount:1 encoding:{} serializedlength:{len}", record.encoding())
+    format!("Value at:{at:p} refcount:1 encoding:{encoding} serializedlength:{len}")
 }
 
 /// One value of each type of the protocol; ATTRIB is left out, as handlers cannot send any.

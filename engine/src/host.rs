@@ -1,0 +1,59 @@
+//! What the engine and its host say to each other about a command.
+//!
+//! Why it exists: handlers stop for reasons that only the host can act on (a busy key, a wait), and
+//! some commands are the host's own.
+
+use zumic_error::CommandError;
+
+use crate::Context;
+use crate::commands::{CommandSpec, HostCommand};
+
+/// Why a handler stopped without a reply.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Halt {
+    /// A key is held elsewhere for longer than a spin: park the command and run it again.
+    Busy,
+    /// The command failed; the caller writes this reply.
+    Error(CommandError),
+    /// There is nothing to take yet: run the command again when one of its keys has changed.
+    Wait(Wait),
+}
+
+/// How a blocking command waits.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Wait {
+    /// Unix time in milliseconds when it gives up; `None` for never.
+    pub until_ms: Option<u64>,
+    /// The arguments to run again with, where they are not those of the first run (XREAD's `$`).
+    pub args: Option<Vec<Vec<u8>>>,
+}
+
+impl From<CommandError> for Halt {
+    fn from(error: CommandError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// The side of a command that is not about data: connections, settings, the process.
+pub trait Host {
+    /// Runs a command whose handler is [`Handler::Host`](crate::commands::Handler::Host).
+    ///
+    /// # Errors
+    /// As a handler: nothing was written to the sink.
+    fn run(
+        &mut self,
+        context: &mut Context<'_>,
+        command: HostCommand,
+        spec: &'static CommandSpec,
+        args: &[&[u8]],
+    ) -> Result<(), Halt>;
+}
+
+/// A command waiting for EXEC, with arguments of its own.
+#[derive(Debug)]
+pub struct Queued {
+    /// Its row.
+    pub spec: &'static CommandSpec,
+    /// Its arguments, name first.
+    pub args: Vec<Vec<u8>>,
+}
