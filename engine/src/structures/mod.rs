@@ -6,3 +6,4 @@
 //! its own heap bytes as it goes, so that asking for them costs nothing.
 
 pub mod listpack;
+pub mod quicklist;

@@ -122,7 +122,7 @@ impl<'a> Entry<'a> {
 /// assert_eq!(view.get(1).and_then(|entry| entry.integer()), Some(42));
 /// assert_eq!(view.find(b"name", 1), Some(0));
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Listpack<'a> {
     count: usize,
     entries: &'a [u8],
@@ -231,6 +231,19 @@ impl<'a> Listpack<'a> {
         None
     }
 
+    /// How many entries are equal to `needle`. Cost: O(len), as [`Listpack::find`].
+    #[must_use]
+    pub fn count_equal(self, needle: &[u8]) -> usize {
+        let needle = Encoded::of_bytes(needle);
+        let mut rest = self.entries;
+        let mut equal = 0;
+        for _ in 0..self.count {
+            equal += usize::from(needle.is_at(rest));
+            rest = &rest[whole_size(rest)..];
+        }
+        equal
+    }
+
     /// Where entry `index` begins; the end of the block for `index == count`.
     fn offset_of(self, index: usize) -> usize {
         debug_assert!(index <= self.count, "entry {index} of {}", self.count);
@@ -272,8 +285,33 @@ impl<'a> IntoIterator for Listpack<'a> {
     }
 }
 
+/// A value to compare entries with, parsed once.
+#[derive(Clone, Copy, Debug)]
+pub struct Needle<'n> {
+    bytes: &'n [u8],
+    integer: Option<i64>,
+}
+
+impl<'n> Needle<'n> {
+    /// Prepares `bytes` for comparisons.
+    #[must_use]
+    pub fn new(bytes: &'n [u8]) -> Self {
+        Self { bytes, integer: number::integer(bytes) }
+    }
+
+    /// Whether the entry's text is the value.
+    #[must_use]
+    #[inline]
+    pub fn is(self, entry: Entry<'_>) -> bool {
+        match entry {
+            Entry::Bytes(bytes) => bytes == self.bytes,
+            Entry::Int(number) => self.integer == Some(number),
+        }
+    }
+}
+
 /// Walks over the entries of a listpack, from either end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Iter<'a> {
     count: usize,
     entries: &'a [u8],

@@ -25,6 +25,8 @@ pub(super) const COUNT_LONG: u8 = 255;
 const HEAD_BYTES: usize = 5;
 /// Room at either end of a fresh copy: the next push or two need no other allocation.
 const ROOM_BYTES: usize = 64;
+/// Smaller allocations are not worth a copy.
+const SPARSE_BYTES_MIN: usize = 512;
 
 /// What a pop gave: on the stack for short strings.
 pub type Popped = SmallVec<[u8; 64]>;
@@ -49,6 +51,9 @@ pub struct ListpackBuf {
 }
 
 impl ListpackBuf {
+    /// Bytes before the entries of an allocation: the longest packed count.
+    pub(in crate::structures) const HEAD_BYTES: usize = HEAD_BYTES;
+
     /// No entries, no allocation.
     #[must_use]
     pub const fn new() -> Self {
@@ -231,6 +236,37 @@ impl ListpackBuf {
         self.set_count(self.count - count);
     }
 
+    /// Removes up to `max` entries equal to `value`, from the first or from the last on. Answers
+    /// how many were removed. Cost: O(bytes).
+    pub fn remove_equal(&mut self, value: &[u8], max: usize, from_back: bool) -> usize {
+        let equal = self.as_ref().count_equal(value);
+        let removed = equal.min(max);
+        // From the last on: the first ones are those that stay.
+        let mut kept = if from_back { equal - removed } else { 0 };
+        let mut left = removed;
+        let value = Encoded::of_bytes(value);
+        let (mut read, mut write) = (self.start, self.start);
+        while left > 0 {
+            let size = whole_size(&self.bytes[read..]);
+            if !value.is_at(&self.bytes[read..]) {
+                self.bytes.copy_within(read..read + size, write);
+                write += size;
+            } else if kept > 0 {
+                kept -= 1;
+                self.bytes.copy_within(read..read + size, write);
+                write += size;
+            } else {
+                left -= 1;
+            }
+            read += size;
+        }
+        let end = self.bytes.len();
+        self.bytes.copy_within(read..end, write);
+        self.bytes.truncate(end - (read - write));
+        self.set_count(self.count - removed);
+        removed
+    }
+
     /// Keeps the first `count` entries.
     pub fn truncate(&mut self, count: usize) {
         if count < self.count {
@@ -268,6 +304,13 @@ impl ListpackBuf {
             let mut exact = Self::with_room(0, self.bytes_len());
             exact.extend(self.as_ref());
             *self = exact;
+        }
+    }
+
+    /// Gives up the room if most of the allocation is room.
+    pub(in crate::structures) fn shrink_if_sparse(&mut self) {
+        if self.memory() >= SPARSE_BYTES_MIN && self.bytes_len() < self.memory() / 4 {
+            self.shrink_to_fit();
         }
     }
 
