@@ -4,7 +4,8 @@
 //! commands over one shared keyspace. This crate is that keyspace, usable without the server.
 //! It knows no clock, no randomness and no I/O: time (`now_ms`) and seeds are arguments.
 //!
-//! Reading order: `sync`, `guard`, `tid`, `epoch` (the ground); `slab`, `record`, `map` (the data);
+//! Reading order: `sync`, `guard`, `tid`, `epoch` (the ground); `slab`, `record`, `map`,
+//! `structures` (the data);
 //! `intent`, `context`, `dispatch`, `transaction` (how commands become atomic); `shared`,
 //! `session`, `engine` (who owns what); `maintain`, `evict` (background); `commands` (what
 //! clients say).
@@ -35,6 +36,7 @@ mod scope;
 mod session;
 mod shared;
 pub mod slab;
+pub mod structures;
 pub mod sync;
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -1,0 +1,9 @@
+//! The shapes of collections: plain single-threaded data structures.
+//!
+//! Why it exists: concurrency is the core's business, compactness and speed are that of the
+//! structures. Nothing here has atomics, locks or interior mutability: `&self` reads, `&mut self`
+//! edits, and the core guarantees that nobody reads while somebody edits. Every structure counts
+//! its own heap bytes as it goes, so that asking for them costs nothing.
+
+pub mod listpack;
+pub mod quicklist;

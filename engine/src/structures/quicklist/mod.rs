@@ -1,0 +1,479 @@
+//! Quicklist: a long list as a deque of listpack blocks.
+//!
+//! Why it exists: one listpack makes each insertion a copy of the whole list, one node per element
+//! costs more than the element. Blocks of a few KiB bound the copy and share the overhead among
+//! hundreds of elements (Redis's quicklist by M. Stancliff). Where Redis links its nodes, the
+//! blocks here lie in one `VecDeque`: finding an index reads 40 bytes per block, in sequence.
+//! Both ends are O(1). Not for short lists: those are one listpack.
+//!
+//! ```text
+//! blocks:  [ room|count|entries ] [ ... ] ... [ large element ] ... [ ... ]
+//!          ^ LPUSH, LPOP                                      RPUSH, RPOP ^
+//! ```
+//!
+//! A block at an end of a list that has grown is allocated whole: it will be filled. A block that
+//! another has been opened beside gives up what it did not use.
+//!
+//! Invariants
+//! - Q1: no block is empty.
+//! - Q2: `len` is the sum of the blocks' entries, `blocks_memory` that of their heap bytes.
+//! - Q3: an element that is large by the limit in force when it came has a block of its own.
+
+mod limit;
+pub mod properties;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{VecDeque, vec_deque};
+
+use crate::structures::listpack::{self, Entry, Listpack, ListpackBuf, Popped};
+
+pub use limit::BlockLimit;
+
+/// From so many blocks on, new ones at the ends are allocated whole.
+const WHOLE_FROM_BLOCKS: usize = 4;
+/// A deque of blocks for fewer is not worth shrinking.
+const SPARSE_BLOCKS_MIN: usize = 64;
+/// A closed block may waste this share of its memory.
+const WASTE_SHARE: usize = 8;
+
+/// A list of listpack blocks.
+///
+/// # Examples
+/// ```
+/// use engine::structures::quicklist::{BlockLimit, Quicklist};
+///
+/// let limit = BlockLimit::from_setting(-2);
+/// let mut list = Quicklist::new();
+/// list.push_back(b"world", limit);
+/// list.push_front(b"hello", limit);
+/// assert!(list.get(1).is_some_and(|entry| entry.eq_bytes(b"world")));
+/// assert_eq!(list.pop_front().as_deref(), Some(&b"hello"[..]));
+/// assert_eq!(list.len(), 1);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Quicklist {
+    blocks: VecDeque<ListpackBuf>,
+    len: usize,
+    blocks_memory: usize,
+}
+
+impl Quicklist {
+    /// A list without elements.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are no elements.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Heap bytes. Cost: O(1).
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.blocks.capacity() * size_of::<ListpackBuf>() + self.blocks_memory
+    }
+
+    /// The blocks, in order.
+    pub fn blocks(&self) -> impl DoubleEndedIterator<Item = Listpack<'_>> + ExactSizeIterator {
+        self.blocks.iter().map(ListpackBuf::as_ref)
+    }
+
+    /// Adds a last element. Cost: amortized O(value).
+    #[inline]
+    pub fn push_back(&mut self, value: &[u8], limit: BlockLimit) {
+        if !self.blocks.back().is_some_and(|last| limit.admits(last.as_ref(), value.len())) {
+            self.close(self.blocks.len().wrapping_sub(1));
+            let block = ListpackBuf::with_room(0, self.room(limit));
+            self.blocks_memory += block.memory();
+            self.blocks.push_back(block);
+        }
+        self.edit(self.blocks.len() - 1, |block| block.push_back(value));
+    }
+
+    /// Adds a first element. Cost: amortized O(value).
+    #[inline]
+    pub fn push_front(&mut self, value: &[u8], limit: BlockLimit) {
+        if !self.blocks.front().is_some_and(|first| limit.admits(first.as_ref(), value.len())) {
+            self.close(0);
+            let block = ListpackBuf::with_room(self.room(limit), 0);
+            self.blocks_memory += block.memory();
+            self.blocks.push_front(block);
+        }
+        self.edit(0, |block| block.push_front(value));
+    }
+
+    /// Removes the last element. Cost: O(1) and the copy.
+    pub fn pop_back(&mut self) -> Option<Popped> {
+        let last = self.blocks.len().checked_sub(1)?;
+        let popped = self.edit(last, ListpackBuf::pop_back);
+        if self.blocks[last].is_empty() {
+            self.drop_blocks(last, last + 1);
+        }
+        popped
+    }
+
+    /// Removes the first element. Cost: O(1) and the copy.
+    pub fn pop_front(&mut self) -> Option<Popped> {
+        if self.blocks.is_empty() {
+            return None;
+        }
+        let popped = self.edit(0, ListpackBuf::pop_front);
+        if self.blocks[0].is_empty() {
+            self.drop_blocks(0, 1);
+        }
+        popped
+    }
+
+    /// The element at `index`. Cost: O(blocks) and a walk within one.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<Entry<'_>> {
+        if index >= self.len {
+            return None;
+        }
+        let (block, offset) = self.locate(index);
+        self.blocks[block].as_ref().get(offset)
+    }
+
+    /// All elements, from either end.
+    #[must_use]
+    pub fn iter(&self) -> Range<'_> {
+        let empty = listpack::Iter::default();
+        Range { front: empty.clone(), blocks: self.blocks.iter(), back: empty }
+    }
+
+    /// The elements from `start` up to `end`. Cost: as two [`Quicklist::get`], then O(1) each.
+    ///
+    /// # Panics
+    /// If the range is not within the list.
+    #[must_use]
+    pub fn range(&self, start: usize, end: usize) -> Range<'_> {
+        assert!(start <= end && end <= self.len, "{start}..{end} is not in {}", self.len);
+        if start == end {
+            return Range::from(Listpack::default());
+        }
+        let (first, from) = self.locate(start);
+        let (last, until) = self.locate(end - 1);
+        let block = |index: usize| self.blocks[index].as_ref();
+        if first == last {
+            return Range::from(block(first).slice(from, until + 1));
+        }
+        Range {
+            front: block(first).slice(from, block(first).len()).iter(),
+            blocks: self.blocks.range(first + 1..last),
+            back: block(last).slice(0, until + 1).iter(),
+        }
+    }
+
+    /// Adds an element before element `index`, or behind the last.
+    ///
+    /// Cost: O(blocks) and the bytes of one or two blocks. A full block is split, and the halves
+    /// join their neighbours where these have room.
+    ///
+    /// # Panics
+    /// If `index` is more than the number of elements.
+    pub fn insert(&mut self, index: usize, value: &[u8], limit: BlockLimit) {
+        assert!(index <= self.len, "element {index} cannot come after {}", self.len);
+        if index == 0 {
+            return self.push_front(value, limit);
+        }
+        if index == self.len {
+            return self.push_back(value, limit);
+        }
+        let (block, offset) = self.locate(index);
+        let admits = |at: usize| limit.admits(self.blocks[at].as_ref(), value.len());
+        if admits(block) {
+            self.edit(block, |block| block.insert(offset, value));
+        } else if offset > 0 {
+            self.split(block, offset);
+            self.insert_block(block + 1, value);
+            // From the right, so that the positions on the left stay what they are.
+            self.merge(block + 2, limit);
+            self.merge(block + 1, limit);
+            self.merge(block, limit);
+            self.merge(block.wrapping_sub(1), limit);
+        } else if block > 0 && admits(block - 1) {
+            self.edit(block - 1, |block| block.push_back(value));
+        } else {
+            self.insert_block(block, value);
+        }
+    }
+
+    /// Puts another value in place of element `index`. Cost: as [`Quicklist::insert`].
+    ///
+    /// # Panics
+    /// If there is no such element.
+    pub fn replace(&mut self, index: usize, value: &[u8], limit: BlockLimit) {
+        assert!(index < self.len, "no element {index} among {}", self.len);
+        let (block, offset) = self.locate(index);
+        let alone = self.blocks[block].len() == 1;
+        if alone || !limit.is_large(value.len()) {
+            self.edit(block, |block| {
+                block.replace(offset, value);
+                block.shrink_if_sparse();
+            });
+            let count = self.blocks[block].len();
+            // Values that grow in place would make a block that is slow to edit.
+            if self.blocks[block].bytes_len() > 2 * limit.bytes_max() && count > 1 {
+                self.split(block, count / 2);
+            }
+            // A large element has taken the place of another.
+            if self.blocks[block].memory() > 2 * limit.bytes_max() {
+                self.close(block);
+            }
+            return;
+        }
+        self.remove(index, 1);
+        self.insert(index, value, limit);
+    }
+
+    /// Removes `count` elements from `index` on. Cost: O(blocks) and the bytes of two blocks.
+    ///
+    /// # Panics
+    /// If there are not so many elements.
+    pub fn remove(&mut self, index: usize, count: usize) {
+        assert!(index + count <= self.len, "{index}+{count} is beyond {}", self.len);
+        if count == 0 {
+            return;
+        }
+        let (mut first, offset) = self.locate(index);
+        let mut left = count;
+        if offset > 0 {
+            let here = left.min(self.blocks[first].len() - offset);
+            self.edit(first, |block| {
+                block.remove(offset, here);
+                block.shrink_if_sparse();
+            });
+            left -= here;
+            first += 1;
+        }
+        let mut last = first;
+        while last < self.blocks.len() && self.blocks[last].len() <= left {
+            left -= self.blocks[last].len();
+            last += 1;
+        }
+        self.drop_blocks(first, last);
+        if left > 0 {
+            self.edit(first, |block| {
+                block.remove(0, left);
+                block.shrink_if_sparse();
+            });
+        }
+    }
+
+    /// Keeps the elements from `start` up to `end`. Cost: as two [`Quicklist::remove`].
+    ///
+    /// # Panics
+    /// If the range is not within the list.
+    pub fn trim(&mut self, start: usize, end: usize) {
+        assert!(start <= end && end <= self.len, "{start}..{end} is not in {}", self.len);
+        self.remove(end, self.len - end);
+        self.remove(0, start);
+    }
+
+    /// Removes up to `max` elements equal to `value`, from the first or from the last on.
+    /// Answers how many were removed. Cost: O(bytes).
+    pub fn remove_equal(&mut self, value: &[u8], max: usize, from_back: bool) -> usize {
+        let mut removed = 0;
+        let mut left = self.blocks.len();
+        let mut at = if from_back { left } else { 0 };
+        while left > 0 && removed < max {
+            left -= 1;
+            at -= usize::from(from_back);
+            let wanted = max - removed;
+            removed += self.edit(at, |block| {
+                let removed = block.remove_equal(value, wanted, from_back);
+                if removed > 0 {
+                    block.shrink_if_sparse();
+                }
+                removed
+            });
+            if self.blocks[at].is_empty() {
+                self.drop_blocks(at, at + 1);
+            } else if !from_back {
+                at += 1;
+            }
+        }
+        removed
+    }
+
+    /// The only block, if there is no other and no large element in it.
+    #[must_use]
+    pub fn single_block(&self, limit: BlockLimit) -> Option<&ListpackBuf> {
+        let block = self.blocks.front().filter(|_| self.blocks.len() == 1)?;
+        let is_large = block.len() == 1 && limit.is_large(block.as_ref().front()?.len());
+        (!is_large).then_some(block)
+    }
+
+    /// Which block holds element `index`, and where in it. Walks from the nearer end.
+    fn locate(&self, index: usize) -> (usize, usize) {
+        debug_assert!(index < self.len, "element {index} of {}", self.len);
+        if index < self.len / 2 {
+            let mut offset = index;
+            for (at, block) in self.blocks.iter().enumerate() {
+                if offset < block.len() {
+                    return (at, offset);
+                }
+                offset -= block.len();
+            }
+        } else {
+            let mut behind = self.len - index;
+            for (at, block) in self.blocks.iter().enumerate().rev() {
+                if behind <= block.len() {
+                    return (at, block.len() - behind);
+                }
+                behind -= block.len();
+            }
+        }
+        panic!("the blocks have fewer than {} elements", self.len)
+    }
+
+    /// Changes one block and keeps Q2.
+    #[inline]
+    fn edit<R>(&mut self, block: usize, change: impl FnOnce(&mut ListpackBuf) -> R) -> R {
+        let block = &mut self.blocks[block];
+        let (memory, len) = (block.memory(), block.len());
+        let result = change(block);
+        self.blocks_memory = self.blocks_memory - memory + block.memory();
+        self.len = self.len - len + block.len();
+        result
+    }
+
+    /// Gives up unused room in a block beside which another is opened.
+    fn close(&mut self, block: usize) {
+        let Some(closed) = self.blocks.get(block) else { return };
+        if closed.memory() - closed.bytes_len() > closed.memory() / WASTE_SHARE {
+            self.edit(block, ListpackBuf::shrink_to_fit);
+        }
+    }
+
+    /// Bytes of room for a new block at an end.
+    fn room(&self, limit: BlockLimit) -> usize {
+        match limit {
+            BlockLimit::Bytes(bytes_max) if self.blocks.len() >= WHOLE_FROM_BLOCKS => {
+                bytes_max - ListpackBuf::HEAD_BYTES
+            }
+            _ => 0,
+        }
+    }
+
+    fn insert_block(&mut self, at: usize, value: &[u8]) {
+        let mut block = ListpackBuf::new();
+        block.push_back(value);
+        self.blocks_memory += block.memory();
+        self.len += 1;
+        self.blocks.insert(at, block);
+    }
+
+    /// Makes two blocks of one.
+    fn split(&mut self, block: usize, offset: usize) {
+        let tail = self.edit(block, |block| {
+            let tail = block.split_off(offset);
+            block.shrink_to_fit();
+            tail
+        });
+        self.blocks_memory += tail.memory();
+        self.len += tail.len();
+        self.blocks.insert(block + 1, tail);
+    }
+
+    /// Joins a block and the next one, if both are there and small enough.
+    fn merge(&mut self, block: usize, limit: BlockLimit) {
+        let (Some(first), Some(second)) =
+            (self.blocks.get(block), self.blocks.get(block.wrapping_add(1)))
+        else {
+            return;
+        };
+        if !limit.admits_both(first.as_ref(), second.as_ref()) {
+            return;
+        }
+        let second = self.blocks.remove(block + 1).expect("it was looked at right above");
+        self.blocks_memory -= second.memory();
+        self.len -= second.len();
+        self.edit(block, |block| block.extend(second.as_ref()));
+    }
+
+    fn drop_blocks(&mut self, first: usize, last: usize) {
+        for block in self.blocks.drain(first..last) {
+            self.blocks_memory -= block.memory();
+            self.len -= block.len();
+        }
+        if self.blocks.capacity() > SPARSE_BLOCKS_MIN
+            && self.blocks.len() < self.blocks.capacity() / 8
+        {
+            self.blocks.shrink_to(2 * self.blocks.len());
+        }
+    }
+}
+
+impl From<ListpackBuf> for Quicklist {
+    /// A list of one block, or of none.
+    fn from(block: ListpackBuf) -> Self {
+        let mut list = Self::new();
+        if !block.is_empty() {
+            list.len = block.len();
+            list.blocks_memory = block.memory();
+            list.blocks.push_back(block);
+        }
+        list
+    }
+}
+
+/// Walks over elements of a list, packed or in blocks, from either end.
+#[derive(Clone, Debug)]
+pub struct Range<'a> {
+    front: listpack::Iter<'a>,
+    blocks: vec_deque::Iter<'a, ListpackBuf>,
+    back: listpack::Iter<'a>,
+}
+
+impl<'a> From<Listpack<'a>> for Range<'a> {
+    fn from(view: Listpack<'a>) -> Self {
+        Self {
+            front: view.iter(),
+            blocks: vec_deque::Iter::default(),
+            back: listpack::Iter::default(),
+        }
+    }
+}
+
+impl<'a> Iterator for Range<'a> {
+    type Item = Entry<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Entry<'a>> {
+        loop {
+            if let Some(entry) = self.front.next() {
+                return Some(entry);
+            }
+            match self.blocks.next() {
+                Some(block) => self.front = block.as_ref().iter(),
+                None => return self.back.next(),
+            }
+        }
+    }
+}
+
+impl DoubleEndedIterator for Range<'_> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(entry) = self.back.next_back() {
+                return Some(entry);
+            }
+            match self.blocks.next_back() {
+                Some(block) => self.back = block.as_ref().iter(),
+                None => return self.front.next_back(),
+            }
+        }
+    }
+}

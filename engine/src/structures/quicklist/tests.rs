@@ -1,0 +1,138 @@
+//! Quicklists: where blocks begin and end, and edits against a deque.
+
+use super::properties::edits_agree_with_a_deque;
+use super::*;
+
+fn lens(list: &Quicklist) -> Vec<usize> {
+    list.blocks().map(Listpack::len).collect()
+}
+
+fn numbers(range: std::ops::Range<usize>, limit: BlockLimit) -> Quicklist {
+    let mut list = Quicklist::new();
+    for number in range {
+        list.push_back(number.to_string().as_bytes(), limit);
+    }
+    list
+}
+
+#[test]
+fn settings_are_read_as_redis_reads_them() {
+    for (setting, want) in [
+        (i64::MIN, BlockLimit::Bytes(65_536)),
+        (-5, BlockLimit::Bytes(65_536)),
+        (-4, BlockLimit::Bytes(32_768)),
+        (-3, BlockLimit::Bytes(16_384)),
+        (-2, BlockLimit::Bytes(8_192)),
+        (-1, BlockLimit::Bytes(4_096)),
+        (0, BlockLimit::Count(1)),
+        (1, BlockLimit::Count(1)),
+        (7, BlockLimit::Count(7)),
+    ] {
+        assert_eq!(BlockLimit::from_setting(setting), want, "{setting}");
+    }
+}
+
+#[test]
+fn a_listpack_comes_back_at_half_the_limit() {
+    let by_size = BlockLimit::Bytes(8_192);
+    assert!(by_size.fits_listpack(4_096, 1_000, true));
+    assert!(!by_size.fits_listpack(4_097, 1, true));
+    assert!(by_size.fits_listpack(8_192, 1, false));
+    let by_count = BlockLimit::Count(7);
+    assert!(by_count.fits_listpack(4_000, 3, true));
+    assert!(!by_count.fits_listpack(10, 4, true));
+    assert!(!BlockLimit::Count(1).fits_listpack(10, 1, true));
+}
+
+#[test]
+fn blocks_end_at_the_count_on_both_sides() {
+    let limit = BlockLimit::Count(4);
+    assert_eq!(lens(&numbers(0..4, limit)), [4]);
+    assert_eq!(lens(&numbers(0..5, limit)), [4, 1]);
+    let mut list = numbers(0..4, limit);
+    list.push_front(b"x", limit);
+    assert_eq!(lens(&list), [1, 4]);
+}
+
+/// Redis adds 8 bytes to the element and 7 to the block before it compares.
+#[test]
+fn blocks_end_at_the_size() {
+    let limit = BlockLimit::Bytes(4_096);
+    let mut list = Quicklist::new();
+    list.push_back(&[b'x'; 1_000], limit);
+    // 1000 + 2 + 2 bytes are in the block, 7 around it.
+    list.push_back(&vec![b'x'; 4_096 - 1_011 - 8], limit);
+    assert_eq!(lens(&list), [2]);
+    let mut list = Quicklist::new();
+    list.push_back(&[b'x'; 1_000], limit);
+    list.push_back(&vec![b'x'; 4_096 - 1_011 - 7], limit);
+    assert_eq!(lens(&list), [1, 1]);
+}
+
+#[test]
+fn large_elements_are_alone() {
+    let limit = BlockLimit::Bytes(4_096);
+    let mut list = numbers(0..10, limit);
+    list.insert(5, &[b'x'; 4_097], limit);
+    assert_eq!(lens(&list), [5, 1, 5]);
+    list.push_back(b"10", limit);
+    list.insert(6, b"beside", limit);
+    assert_eq!(lens(&list), [5, 1, 7]);
+    // Its neighbours stay two blocks, as in Redis.
+    list.remove(5, 1);
+    assert_eq!(lens(&list), [5, 7]);
+    list.replace(2, &[b'y'; 5_000], limit);
+    assert_eq!(lens(&list), [2, 1, 9]);
+    list.replace(2, b"small", limit);
+    assert_eq!(lens(&list), [2, 1, 9]);
+    assert!(list.memory() < 1_500, "{} bytes stay", list.memory());
+}
+
+#[test]
+fn only_one_block_without_a_large_element_is_single() {
+    let limit = BlockLimit::Count(4);
+    assert!(numbers(0..4, limit).single_block(limit).is_some());
+    assert!(numbers(0..5, limit).single_block(limit).is_none());
+    assert!(Quicklist::new().single_block(limit).is_none());
+    let mut large = Quicklist::new();
+    large.push_back(&[b'x'; 9_000], limit);
+    assert!(large.single_block(limit).is_none());
+}
+
+#[test]
+fn full_blocks_are_split_and_joined() {
+    let limit = BlockLimit::Count(4);
+    let mut list = numbers(0..12, limit);
+    list.insert(6, b"x", limit);
+    assert_eq!(lens(&list), [4, 2, 3, 4]);
+    assert!(list.get(6).is_some_and(|entry| entry.eq_bytes(b"x")));
+    list.insert(6, b"y", limit);
+    assert_eq!(lens(&list), [4, 2, 4, 4]);
+}
+
+#[test]
+fn memory_follows_the_elements() {
+    let limit = BlockLimit::from_setting(-2);
+    let list = numbers(0..200_000, limit);
+    let payload: usize = list.blocks().map(Listpack::bytes_len).sum();
+    assert!(list.memory() < payload + payload / 50, "{} for {payload}", list.memory());
+    let mut list = list;
+    list.trim(100_000, 100_010);
+    assert!(list.memory() < 8_192, "{} bytes stay", list.memory());
+}
+
+#[test]
+fn edits_agree_from_seeds() {
+    let one = std::env::var("ZUMIC_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
+    for seed in one.map_or(1..=150, |seed| seed..=seed) {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut byte = || {
+            state ^= state >> 12;
+            state ^= state << 25;
+            state ^= state >> 27;
+            state.wrapping_mul(0x2545_F491_4F6C_DD1D).to_be_bytes()[0]
+        };
+        let bytes: Vec<u8> = (0..2_000).map(|_| byte()).collect();
+        edits_agree_with_a_deque(&bytes, &format!("SEED={seed}"));
+    }
+}
