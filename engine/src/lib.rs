@@ -4,10 +4,10 @@
 //! commands over one shared keyspace. This crate is that keyspace, usable without the server.
 //! It knows no clock, no randomness and no I/O: time (`now_ms`) and seeds are arguments.
 //!
-//! Reading order: `sync`, `guard`, `tid`, `epoch` (the ground); `slab`, `record`, `map` (the data);
-//! `intent`, `context`, `dispatch`, `transaction` (how commands become atomic); `shared`,
-//! `session`, `engine` (who owns what); `maintain`, `evict` (background); `commands` (what
-//! clients say).
+//! Reading order: `sync`, `guard`, `tid`, `epoch` (the ground); `slab`, `record`, `map`,
+//! `structures` (the data); `intent`, `context`, `dispatch`, `transaction` (how commands become
+//! atomic); `shared`, `session`, `engine` (who owns what); `maintain`, `evict` (background);
+//! `commands` (what clients say).
 
 pub mod commands;
 mod context;
@@ -29,6 +29,7 @@ mod scope;
 mod session;
 mod shared;
 pub mod slab;
+pub mod structures;
 pub mod sync;
 #[cfg(all(test, not(loom)))]
 mod tests;
