@@ -6,3 +6,4 @@
 //! the standard library. Each says its memory in constant time.
 
 pub mod intset;
+pub mod series;
