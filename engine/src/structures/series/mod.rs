@@ -14,6 +14,7 @@
 //! - T2: no chunk has more bytes than the limit, one sample's excepted.
 //! - T3: `samples` and `heap` are the sums over the chunks.
 
+mod aggregate;
 mod bits;
 mod chunk;
 mod model;
@@ -21,6 +22,7 @@ mod range;
 
 use std::collections::VecDeque;
 
+pub use aggregate::{Aggregator, BucketTime, Bucketing, Buckets};
 use chunk::{Chunk, SAMPLE_BYTES_MAX};
 pub use model::properties;
 pub use range::{Backward, Forward};
