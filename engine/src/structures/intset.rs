@@ -6,12 +6,13 @@
 //! bounds it.
 //!
 //! ```text
-//! width 2    [ -5 | 0 | 3 | 700 ]                  as in Redis's intset, little-endian,
-//! width 4    [  -5  |   0   |   3   | 100000 ]     without its eight bytes of header
+//! [ 2 | -5 | 0 | 3 | 700 ]                  a byte for the width, then elements as in Redis's
+//! [ 4 |  -5  |   0   |   3   | 100000 ]     intset, little-endian, without its header
 //! ```
 //!
 //! Invariants
-//! - N1: the bytes are a whole number of elements of one width, ascending, without duplicates.
+//! - N1: the bytes are a width and a whole number of elements of that width, ascending, without
+//!   duplicates. No bytes at all are the empty set.
 //! - N2: a set never becomes narrower (neither does Redis's), so a member that comes and goes
 //!   does not make every insertion a conversion.
 //!
@@ -23,6 +24,8 @@ use wide::{CmpGt, i16x16, i32x8, i64x4};
 
 /// Bytes compared at once at the end of a search.
 const WINDOW_BYTES: usize = 32;
+/// Bytes in front of the elements.
+const HEAD_BYTES: usize = 1;
 
 /// Bytes per element.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -54,6 +57,15 @@ impl Width {
     #[must_use]
     pub const fn bytes(self) -> usize {
         self as usize
+    }
+
+    #[inline]
+    fn from_byte(byte: u8) -> Self {
+        match byte {
+            2 => Self::Two,
+            4 => Self::Four,
+            _ => Self::Eight,
+        }
     }
 }
 
@@ -140,8 +152,7 @@ fn search<T: Lane>(bytes: &[u8], value: T) -> (usize, bool) {
 /// for number in [3, -70_000, 5] {
 ///     assert!(set.insert(number));
 /// }
-/// let (width, bytes) = set.as_packed();
-/// let view = Intset::from_packed(width, bytes);
+/// let view = Intset::from_packed(set.as_packed());
 /// assert!(view.contains(5) && !view.contains(4));
 /// assert_eq!(view.iter().collect::<Vec<_>>(), [-70_000, 3, 5]);
 /// ```
@@ -155,7 +166,11 @@ impl<'a> Intset<'a> {
     /// A view of what [`IntsetBuf::as_packed`] gave.
     #[inline]
     #[must_use]
-    pub fn from_packed(width: Width, bytes: &'a [u8]) -> Self {
+    pub fn from_packed(packed: &'a [u8]) -> Self {
+        let Some((&width, bytes)) = packed.split_first() else {
+            return Self { width: Width::Two, bytes: &[] };
+        };
+        let width = Width::from_byte(width);
         debug_assert!(bytes.len().is_multiple_of(width.bytes()), "N1: whole elements");
         Self { width, bytes }
     }
@@ -280,44 +295,38 @@ impl ExactSizeIterator for Iter<'_> {}
 /// A set of integers that owns its bytes.
 ///
 /// Cost: insertion and removal move what stands behind, O(n); see [`Intset`] for reading.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct IntsetBuf {
-    width: Width,
-    bytes: Vec<u8>,
-}
-
-impl Default for IntsetBuf {
-    fn default() -> Self {
-        Self::new()
-    }
+    packed: Vec<u8>,
 }
 
 impl IntsetBuf {
     /// The empty set; allocates nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Self { width: Width::Two, bytes: Vec::new() }
+        Self { packed: Vec::new() }
     }
 
-    /// A copy of what [`IntsetBuf::as_packed`] gave, with room for a few more.
+    /// A copy of what [`IntsetBuf::as_packed`] gave, with room for one more.
     #[must_use]
-    pub fn from_packed(width: Width, packed: &[u8]) -> Self {
-        let mut bytes = Vec::with_capacity(packed.len() + 2 * width.bytes());
-        bytes.extend_from_slice(packed);
-        Self { width, bytes }
+    pub fn from_packed(bytes: &[u8]) -> Self {
+        let mut packed = Vec::with_capacity(bytes.len() + size_of::<i64>());
+        packed.extend_from_slice(bytes);
+        Self { packed }
     }
 
-    /// The width and the elements, for [`Intset::from_packed`].
+    /// The bytes, for [`Intset::from_packed`].
+    #[inline]
     #[must_use]
-    pub fn as_packed(&self) -> (Width, &[u8]) {
-        (self.width, &self.bytes)
+    pub fn as_packed(&self) -> &[u8] {
+        &self.packed
     }
 
     /// The set to read.
     #[inline]
     #[must_use]
     pub fn as_ref(&self) -> Intset<'_> {
-        Intset { width: self.width, bytes: &self.bytes }
+        Intset::from_packed(&self.packed)
     }
 
     /// Number of elements.
@@ -329,13 +338,13 @@ impl IntsetBuf {
     /// Whether there is no element.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.as_ref().is_empty()
     }
 
     /// Heap bytes owned.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.bytes.capacity()
+        self.packed.capacity()
     }
 
     /// Adds `value`; false when it was there.
@@ -343,18 +352,20 @@ impl IntsetBuf {
     /// Cost: O(1) amortized above the greatest element, else O(n) of moving bytes; the first
     /// element of a greater width rewrites all.
     pub fn insert(&mut self, value: i64) -> bool {
-        if Width::of(value) > self.width {
-            self.widen(Width::of(value));
+        let wanted = Width::of(value);
+        if self.packed.is_empty() || wanted > self.as_ref().width {
+            self.widen(wanted);
         }
-        let count = self.len();
-        let above_all = count == 0 || self.as_ref().get(count - 1).is_some_and(|max| max < value);
-        let index = if above_all { Err(count) } else { self.as_ref().position(value) };
+        let view = self.as_ref();
+        let (width, count) = (view.width, view.len());
+        let above_all = count == 0 || view.get(count - 1).is_some_and(|max| max < value);
+        let index = if above_all { Err(count) } else { view.position(value) };
         let Err(index) = index else { return false };
-        let (size, old) = (self.width.bytes(), self.bytes.len());
-        let at = index * size;
-        self.bytes.resize(old + size, 0);
-        self.bytes.copy_within(at..old, at + size);
-        self.bytes[at..at + size].copy_from_slice(&value.to_le_bytes()[..size]);
+        let (size, old) = (width.bytes(), self.packed.len());
+        let at = HEAD_BYTES + index * size;
+        self.packed.resize(old + size, 0);
+        self.packed.copy_within(at..old, at + size);
+        self.packed[at..at + size].copy_from_slice(&value.to_le_bytes()[..size]);
         true
     }
 
@@ -375,18 +386,20 @@ impl IntsetBuf {
     /// When there is no such element.
     pub fn remove_at(&mut self, index: usize) -> i64 {
         let value = self.as_ref().get(index).expect("the caller's index is below the count");
-        let size = self.width.bytes();
-        self.bytes.drain(index * size..(index + 1) * size);
+        let size = self.as_ref().width.bytes();
+        let at = HEAD_BYTES + index * size;
+        self.packed.drain(at..at + size);
         value
     }
 
     fn widen(&mut self, width: Width) {
         let size = width.bytes();
-        let mut bytes = Vec::with_capacity((self.len() + 1) * size);
+        let mut packed = Vec::with_capacity(HEAD_BYTES + (self.len() + 1) * size);
+        packed.push(width as u8);
         for value in self.as_ref() {
-            bytes.extend_from_slice(&value.to_le_bytes()[..size]);
+            packed.extend_from_slice(&value.to_le_bytes()[..size]);
         }
-        *self = Self { width, bytes };
+        self.packed = packed;
     }
 }
 
@@ -426,8 +439,7 @@ pub mod properties {
     }
 
     fn check(set: &IntsetBuf, model: &BTreeSet<i64>, value: i64, step: usize) {
-        let (width, bytes) = set.as_packed();
-        let view = Intset::from_packed(width, bytes);
+        let view = Intset::from_packed(set.as_packed());
         assert_eq!(view.len(), model.len(), "step {step}");
         assert_eq!(view.contains(value), model.contains(&value), "{step}: {value}");
         let below = model.range(..value).count();
@@ -437,8 +449,8 @@ pub mod properties {
         assert!(view.iter().rev().eq(model.iter().rev().copied()), "step {step}");
         assert_eq!(view.get(below), model.range(value..).next().copied(), "step {step}");
         let widest = model.iter().map(|&value| Width::of(value)).max();
-        assert!(widest.is_none_or(|widest| widest <= width), "step {step}");
-        assert!(set.memory() >= bytes.len(), "step {step}");
+        assert!(widest.is_none_or(|widest| widest <= view.width()), "step {step}");
+        assert!(set.memory() >= set.as_packed().len(), "step {step}");
     }
 }
 
