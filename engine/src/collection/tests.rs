@@ -91,9 +91,9 @@ fn read(session: &mut Session, key: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn run(session: &mut Session, args: &[&[u8]]) {
-    let row = lookup(args[0]).unwrap();
+    let row = lookup(args[0]).expect("a command");
     let mut turn = session.enter(NOW_MS);
-    turn.run(&mut Scope::default(), &mut NoHost, row, args, &mut Discard).unwrap();
+    turn.run(&mut Scope::default(), &mut NoHost, row, args, &mut Discard).expect("it succeeds");
 }
 
 fn keys_and_bytes(engine: &Engine) -> (u64, u64) {
@@ -239,7 +239,7 @@ fn editors_readers_and_removers_race() {
         let editor = |session: &mut Session, round: u32| {
             let number = u8::try_from(round % 251).unwrap();
             session.enter(NOW_MS).with_context(0, |context| {
-                let key: &[u8] = if round % 3 == 0 { b"b" } else { b"a" };
+                let key: &[u8] = if round.is_multiple_of(3) { b"b" } else { b"a" };
                 let edited = context.edit::<Numbers, _>(key, Missing::Create, |numbers| {
                     let len = (numbers.0.len() + 1) % 40;
                     numbers.0.clear();
@@ -252,12 +252,12 @@ fn editors_readers_and_removers_race() {
         let remover = |session: &mut Session, round: u32| {
             let args: &[&[u8]] = match round % 4 {
                 0 => &[b"DEL", b"a"],
-                1 if round % 3 == 0 => &[b"RENAME", b"b", b"a"],
+                1 if round.is_multiple_of(3) => &[b"RENAME", b"b", b"a"],
                 1 => &[b"RENAME", b"a", b"b"],
                 2 => &[b"COPY", b"a", b"b", b"REPLACE"],
                 _ => &[b"PEXPIRE", b"a", b"100000"],
             };
-            let row = lookup(args[0]).unwrap();
+            let row = lookup(args[0]).expect("a command");
             let mut turn = session.enter(NOW_MS);
             // A key that is absent or busy: all the same here.
             let _ = turn.run(&mut Scope::default(), &mut NoHost, row, args, &mut Discard);
@@ -299,7 +299,7 @@ fn exec_sees_its_own_edits() {
     let queue: Vec<Queued> = [&[&b"RENAME"[..], b"a", b"b"][..], &[b"DEL", b"b"]]
         .into_iter()
         .map(|args| Queued {
-            spec: lookup(args[0]).unwrap(),
+            spec: lookup(args[0]).expect("a command"),
             args: args.iter().map(|arg| arg.to_vec()).collect(),
         })
         .collect();

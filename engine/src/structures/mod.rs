@@ -5,5 +5,7 @@
 //! edits, and the core guarantees that nobody reads while somebody edits. Every structure counts
 //! its own heap bytes as it goes, so that asking for them costs nothing.
 
+pub mod intset;
 pub mod listpack;
 pub mod quicklist;
+pub mod series;
