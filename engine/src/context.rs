@@ -23,7 +23,7 @@ use crate::collection::Presence;
 use crate::dispatch::seen_record;
 use crate::follow::Changed;
 use crate::guard::Guard;
-use crate::host::Halt;
+use crate::host::{Halt, Wait};
 use crate::intent::{Intent, State as Commitment, key_record, resolve};
 use crate::journal::Effect;
 use crate::large::LARGE_BYTES_MIN;
@@ -52,6 +52,8 @@ pub(crate) type KeyRef<'k> = (u16, &'k [u8]);
 pub(crate) enum Mode<'s> {
     /// One key at a time, by CAS, under the barrier: the whole store is ours.
     Alone,
+    /// No key exists: how a blocking command says how long it would wait.
+    Blind,
     /// One key, by CAS.
     Plain,
     /// Keys taken before.
@@ -144,6 +146,14 @@ impl<'s> Context<'s> {
         self.may_wait
     }
 
+    /// What a blocking command returns that has found nothing: it is run again, with these
+    /// arguments or its own, when one of its keys has changed.
+    #[must_use]
+    pub fn wait(&self, until_ms: Option<u64>, args: Option<Vec<Vec<u8>>>) -> Halt {
+        debug_assert!(self.may_wait, "inside EXEC a command answers null");
+        Halt::Wait(Wait { until_ms, args })
+    }
+
     /// A handle to the engine.
     #[must_use]
     pub fn engine(&self) -> crate::Engine {
@@ -231,6 +241,7 @@ impl<'s> Context<'s> {
         let pointer = match &self.mode {
             Mode::Transaction(transaction) => transaction.current(db, hash, key),
             Mode::View { seen, .. } => Some(seen_record(seen, db, hash, key)),
+            Mode::Blind => Some(std::ptr::null_mut()),
             Mode::Alone | Mode::Plain => None,
         };
         let pointer = pointer.unwrap_or_else(|| self.lookup(db, hash, key));
@@ -474,7 +485,7 @@ impl<'s> Context<'s> {
     #[inline]
     pub(crate) fn changed(&mut self, db: u16, hash: u64, key: &[u8]) {
         if self.shared.followers.are_there(hash) {
-            self.state.changed.push(Changed { db, hash, key: key.into() });
+            self.state.changes.keys.push(Changed { db, key: key.into() });
         }
     }
 

@@ -79,6 +79,7 @@ pub struct Tunables {
     lfu_decay_minutes: AtomicU32,
     active_expire: AtomicU32,
     string_bytes_max: AtomicU64,
+    event_classes: AtomicU32,
     thresholds: SharedThresholds,
 }
 
@@ -92,6 +93,7 @@ impl Default for Tunables {
             lfu_decay_minutes: AtomicU32::new(1),
             active_expire: AtomicU32::new(1),
             string_bytes_max: AtomicU64::new(512 << 20),
+            event_classes: AtomicU32::new(0),
             thresholds: SharedThresholds::default(),
         }
     }
@@ -163,6 +165,16 @@ impl Tunables {
 
     pub(crate) fn active_expire(&self) -> bool {
         read(&self.active_expire) != 0
+    }
+
+    /// `notify-keyspace-events`: the classes ([`crate::Class`]) that somebody listens for, or-ed.
+    pub fn set_event_classes(&self, classes: u32) {
+        write(&self.event_classes, classes);
+    }
+
+    #[inline]
+    pub(crate) fn event_classes(&self) -> u32 {
+        read(&self.event_classes)
     }
 
     /// The sizes at which collections change their representation.
@@ -260,6 +272,24 @@ impl Engine {
     #[must_use]
     pub fn maintainer(&self) -> Maintainer {
         Maintainer::new(self.session())
+    }
+
+    /// Counts somebody in who wants to know when `key` changes, in any database. Whoever calls this
+    /// looks at the key afterwards; changes from then on are in [`crate::Turn::take_changes`] of the
+    /// session that makes them. Changes of other keys may be there, too.
+    pub fn follow_key(&self, key: &[u8]) {
+        self.shared.followers.join(self.shared.residents.hash_key(key));
+    }
+
+    /// Counts a follower of `key` out.
+    pub fn unfollow_key(&self, key: &[u8]) {
+        self.shared.followers.part(self.shared.residents.hash_key(key));
+    }
+
+    /// Whether somebody follows `key`, or a few others.
+    #[must_use]
+    pub fn has_followers(&self, key: &[u8]) -> bool {
+        self.shared.followers.wait_for(self.shared.residents.hash_key(key))
     }
 
     /// Settings that may change.

@@ -2,13 +2,14 @@
 //!
 //! Why it exists: a write must find out whether anybody cares at the price of two loads of lines
 //! that hardly ever change. The keys that somebody may care about are noted in the session; the
-//! host takes them after the command and acts (`Turn::take_changed`).
+//! host takes them after the command and acts (`Turn::take_changes`).
 //!
 //! Ordering edges
 //! - `follow-announce`: a follower counts itself in and then looks at the key; a writer publishes
 //!   and then looks at the counts. A store-load pair on two variables: all four are SeqCst (an
 //!   edit in place has the fence of its latch in between).
 
+use crate::events::Event;
 use crate::sync::{AtomicU32, Ordering};
 
 /// Keys are told apart by this many groups of hashes.
@@ -19,10 +20,28 @@ const GROUPS: usize = 256;
 pub struct Changed {
     /// Its database.
     pub db: u16,
-    /// Its hash.
-    pub(crate) hash: u64,
     /// Its name.
     pub key: Box<[u8]>,
+}
+
+/// What a session's commands changed, as far as anybody may want to know.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// The keys.
+    pub keys: Vec<Changed>,
+    /// Events that somebody listens for, in order.
+    pub events: Vec<Event>,
+    /// Whole databases changed: every key may be another one now.
+    pub whole: bool,
+}
+
+impl Changes {
+    /// Whether there is nothing to tell.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.events.is_empty() && !self.whole
+    }
 }
 
 /// How many follow.

@@ -5,6 +5,7 @@
 //! without a passed deadline costs one load, a segment is looked at only when one is due.
 
 use crate::context::{Context, Spot};
+use crate::follow::Changes;
 use crate::intent::resolve;
 use crate::map::bucket::{SLOTS, Walk, replace};
 use crate::map::deadline::NEVER;
@@ -38,6 +39,11 @@ impl Maintainer {
     pub(crate) fn new(session: Session) -> Self {
         let databases = session.engine().databases();
         Self { session, resume: vec![0; usize::from(databases)].into() }
+    }
+
+    /// Takes what the background work changed and somebody may want to know of.
+    pub fn take_changes(&mut self) -> Changes {
+        self.session.take_changes()
     }
 
     /// One slice of work, bounded to a few milliseconds: advances the epoch, clears leftovers,

@@ -15,7 +15,7 @@ use zumic_error::CommandError;
 
 use crate::commands::CommandSpec;
 use crate::context::{Context, Mode};
-use crate::follow::Changed;
+use crate::follow::Changes;
 use crate::guard::Guard;
 use crate::host::{Halt, Host};
 use crate::journal::Journal;
@@ -48,8 +48,8 @@ pub(crate) struct State {
     random: u64,
     pub(crate) fallow: VecDeque<Fallow>,
     pub(crate) journal: Option<Box<dyn Journal>>,
-    /// Keys changed since the host last asked.
-    pub(crate) changed: Vec<Changed>,
+    /// What changed since the host last asked.
+    pub(crate) changes: Changes,
     /// All sessions, for sums on the way of a write under `maxmemory`.
     pub(crate) everyone: Vec<Arc<Public>>,
     /// Where the search for a rare candidate of eviction goes on: database and position.
@@ -78,7 +78,7 @@ impl Session {
             random,
             fallow: VecDeque::new(),
             journal: None,
-            changed: Vec::new(),
+            changes: Changes::default(),
             everyone: Vec::new(),
             eviction_walk: (0, 0),
         };
@@ -94,6 +94,11 @@ impl Session {
     #[must_use]
     pub fn engine(&self) -> crate::Engine {
         crate::Engine { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Takes what the last turns changed and somebody may want to know of.
+    pub fn take_changes(&mut self) -> Changes {
+        std::mem::take(&mut self.state.changes)
     }
 
     /// Begins a turn at `now_ms`, Unix time in milliseconds: one guard, one epoch.
@@ -218,6 +223,24 @@ impl Turn<'_> {
         self.context(scope, sink).dispatch(host, spec, args)
     }
 
+    /// Runs a blocking command as if none of its keys existed: it answers an error, or how it
+    /// waits. For a client that has to queue up behind others.
+    ///
+    /// # Errors
+    /// [`Halt::Wait`], or an error of the arguments.
+    pub fn wait(
+        &mut self,
+        scope: &mut Scope,
+        host: &mut dyn Host,
+        spec: &'static CommandSpec,
+        args: &[&[u8]],
+        sink: &mut dyn ReplySink,
+    ) -> Result<(), Halt> {
+        let mut context = self.context(scope, sink);
+        context.mode = Mode::Blind;
+        context.call(host, spec, args)
+    }
+
     /// The context of one command.
     fn context<'a>(&'a mut self, scope: &'a mut Scope, sink: &'a mut dyn ReplySink) -> Context<'a> {
         Context {
@@ -257,9 +280,16 @@ impl Turn<'_> {
         self.context(scope, &mut Discard).make_room()
     }
 
-    /// Takes the keys that changed since the last call and that somebody may want to know of.
-    pub fn take_changed(&mut self) -> Vec<Changed> {
-        std::mem::take(&mut self.state.changed)
+    /// Takes what changed since the last call and somebody may want to know of.
+    pub fn take_changes(&mut self) -> Changes {
+        std::mem::take(&mut self.state.changes)
+    }
+
+    /// Whether there is anything to take.
+    #[inline]
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        !self.state.changes.is_empty()
     }
 
     /// Forgets a client's watched keys, when it is gone.

@@ -469,6 +469,7 @@ impl<'s> Context<'s> {
     /// `sync`.
     pub fn flush(&mut self, db: Option<u16>, sync: bool) {
         debug_assert!(matches!(self.mode, Mode::Alone), "FLUSH rows are EXCLUSIVE");
+        self.state.changes.whole = true;
         let all = 0..self.databases();
         for db in all.filter(|&each| db.is_none_or(|db| db == each)) {
             if let Some(journal) = &mut self.state.journal {
@@ -515,6 +516,7 @@ impl<'s> Context<'s> {
         if a == b {
             return;
         }
+        self.state.changes.whole = true;
         let databases = &self.shared.databases;
         let first = databases[usize::from(a)].swap(null_mut());
         let second = databases[usize::from(b)].swap(first);

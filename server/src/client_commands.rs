@@ -11,6 +11,7 @@ use zumic_error::CommandError;
 use crate::clients::ClientRecord;
 use crate::connection::{ClientState, ReplyMode};
 use crate::dispatch::ConnectionHost;
+use crate::output::Output;
 use crate::session::client_name;
 use crate::shared::{Message, Shared};
 
@@ -105,7 +106,7 @@ pub(crate) fn run(
             state.record.change_words(|words| words.name = name);
             ok(context)
         }
-        "unblock" => unblock(context, args),
+        "unblock" => unblock(&shared, context, args),
         "unpause" => {
             shared.pause.end();
             shared.reactors.iter().for_each(|reactor| reactor.wake());
@@ -206,16 +207,28 @@ fn pause(shared: &Shared, context: &mut Context<'_>, args: &[&[u8]]) -> Outcome 
     ok(context)
 }
 
-/// CLIENT UNBLOCK: no command of this version blocks, so nobody is ever unblocked.
-fn unblock(context: &mut Context<'_>, args: &[&[u8]]) -> Outcome {
+/// CLIENT UNBLOCK id [TIMEOUT | ERROR]: ends a blocking command.
+fn unblock(shared: &Shared, context: &mut Context<'_>, args: &[&[u8]]) -> Outcome {
     let reason = args.get(3).copied().unwrap_or(b"TIMEOUT");
     let known = [b"TIMEOUT".as_slice(), b"ERROR"];
     if !known.iter().any(|word| reason.eq_ignore_ascii_case(word)) {
         let text = "CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
         return Err(CommandError::ClientOptionInvalid(text).into());
     }
-    parse_integer(args[2]).ok_or(CommandError::NotAnInteger)?;
-    context.sink().integer(0);
+    let id = parse_integer(args[2]).ok_or(CommandError::NotAnInteger)?;
+    let found = u64::try_from(id).ok().and_then(|id| shared.clients.find(id));
+    let client = found.and_then(|record| record.blocked()).filter(|client| client.end());
+    if let Some(client) = &client {
+        shared.blocked.unregister(shared.admin.engine(), client);
+        let mut output = Box::<Output>::default();
+        if reason.eq_ignore_ascii_case(b"ERROR") {
+            client.write_unblocked(&mut output);
+        } else {
+            client.write_timeout(&mut output);
+        }
+        shared.reactors[client.reactor].send(Message::Unblocked(client.id, output));
+    }
+    context.sink().integer(i64::from(client.is_some()));
     Ok(())
 }
 

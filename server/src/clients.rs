@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::sync::{AtomicU64, Counter, Ordering};
 
+use crate::blocked::BlockedClient;
 use crate::net::Peer;
 
 /// What others may know of a connection.
@@ -53,6 +54,8 @@ pub(crate) struct ClientRecord {
     pub(crate) no_touch: Counter,
     /// Id of the last command's row plus one.
     pub(crate) last_command: Counter,
+    /// The blocking command it waits in.
+    blocked: Mutex<Option<Arc<BlockedClient>>>,
     words: Mutex<Words>,
 }
 
@@ -79,6 +82,17 @@ impl ClientRecord {
         lock(&self.words).clone()
     }
 
+    /// The blocking command it waits in.
+    #[must_use]
+    pub(crate) fn blocked(&self) -> Option<Arc<BlockedClient>> {
+        lock(&self.blocked).clone()
+    }
+
+    /// Says in which blocking command it waits.
+    pub(crate) fn set_blocked(&self, blocked: Option<Arc<BlockedClient>>) {
+        *lock(&self.blocked) = blocked;
+    }
+
     /// Changes what the client says of itself.
     pub(crate) fn change_words(&self, change: impl FnOnce(&mut Words)) {
         change(&mut lock(&self.words));
@@ -90,6 +104,7 @@ impl ClientRecord {
         let known = [
             ('O', self.monitor.get() != 0),
             ('x', self.multi.get() != 0),
+            ('b', self.blocked().is_some()),
             ('U', matches!(self.peer, Peer::Unix(_))),
             ('e', self.no_evict.get() != 0),
             ('T', self.no_touch.get() != 0),
@@ -220,6 +235,7 @@ impl Clients {
             no_evict: Counter::default(),
             no_touch: Counter::default(),
             last_command: Counter::default(),
+            blocked: Mutex::default(),
             words: Mutex::default(),
         });
         table.records.insert(id, Arc::clone(&record));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use engine::{Queued, Scope};
 use protocol::{RequestParser, Version};
 
+use crate::blocked::BlockedClient;
 use crate::clients::ClientRecord;
 use crate::net::Stream;
 use crate::output::Output;
@@ -56,6 +57,8 @@ pub(crate) enum ReplyMode {
 /// What waits for something that is not the socket.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Waiting {
+    /// For a key of a blocking command.
+    Blocked(Arc<BlockedClient>),
     /// For a password check, then what HELLO or AUTH was going to do.
     Verdict(AfterAuth),
     /// For a key, or the end of a pause: try again next turn.

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use engine::commands::{CommandSpec, Flags, Handler, HostCommand};
-use engine::{Context, Halt, Host, Queued, ReplySink, Scope, Turn};
+use engine::{Context, Halt, Host, Queued, ReplySink, Scope, Turn, Wait};
 use zumic_error::CommandError;
 
 use crate::admin::{ClientFacts, monitor, unix_microseconds};
+use crate::blocked::{self, must_queue};
 use crate::clients::Words;
 use crate::connection::{ClientState, ReplyMode, Waiting};
 use crate::output::Output;
@@ -250,13 +251,27 @@ fn run(
     // Before it runs: CLIENT LIST shows itself.
     state.record.last_command.set(u64::from(spec.id) + 1);
     let db = scope.db;
+    // XREAD takes nothing away, so it need not queue up.
+    let consumes = spec.flags.contains(Flags::BLOCKING.or(Flags::WRITE));
+    let queues = consumes && must_queue(core, db, spec, args);
     let mut host = ConnectionHost { core, state, in_exec: false };
-    let result = turn.run(scope, &mut host, spec, args, reply);
+    let result = if queues {
+        turn.wait(scope, &mut host, spec, args, reply)
+    } else {
+        turn.run(scope, &mut host, spec, args, reply)
+    };
     let core = host.core;
     let state = host.state;
-    if result == Err(Halt::Busy) {
-        state.waiting.get_or_insert(Waiting::Turn);
-        return Flow::Park;
+    match &result {
+        Err(Halt::Busy) => {
+            state.waiting.get_or_insert(Waiting::Turn);
+            return Flow::Park;
+        }
+        Err(Halt::Wait(wait)) => return wait_for_keys(core, turn, state, scope, spec, args, wait),
+        Err(Halt::Error(_)) | Ok(()) => {}
+    }
+    if turn.has_changes() {
+        blocked::follow(core, turn);
     }
     if let Err(Halt::Error(error)) = &result {
         reply.error(error);
@@ -280,6 +295,27 @@ fn run(
         feed_monitors(core, state, scope.db, args);
     }
     if state.waiting.is_some() { Flow::Park } else { Flow::Next }
+}
+
+/// Lets a client wait for the keys of its blocking command.
+fn wait_for_keys(
+    core: &mut Core,
+    turn: &mut Turn<'_>,
+    state: &mut ClientState,
+    scope: &Scope,
+    spec: &'static CommandSpec,
+    args: &[&[u8]],
+    wait: &Wait,
+) -> Flow {
+    let args = wait.args.clone().unwrap_or_else(|| args.iter().map(|arg| arg.to_vec()).collect());
+    let client = blocked::client(core, state, scope, spec, args, wait.until_ms);
+    state.record.set_blocked(Some(Arc::clone(&client)));
+    state.waiting = Some(Waiting::Blocked(Arc::clone(&client)));
+    if let Some(until_ms) = client.until_ms {
+        core.deadlines.insert((until_ms, client.id));
+    }
+    blocked::block(core, turn, &client);
+    Flow::Park
 }
 
 /// What other modules may know of the client.

@@ -12,6 +12,7 @@ mod accept;
 pub mod admin;
 mod batch;
 pub mod bench;
+mod blocked;
 pub mod cli;
 mod client_commands;
 mod clients;

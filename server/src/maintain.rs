@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::clock;
-use crate::shared::Shared;
+use crate::shared::{Message, Shared};
 
 /// Longest sleep, so that a stop is noticed soon.
 const SLEEP_MS_MAX: u64 = 10;
@@ -21,6 +21,10 @@ pub(crate) fn start(shared: Arc<Shared>) -> io::Result<JoinHandle<()>> {
         while !shared.is_stopping() {
             let now_ms = clock::now_ms();
             let sleep_ms = maintainer.tick(now_ms);
+            let changes = maintainer.take_changes();
+            if !changes.keys.is_empty() {
+                shared.reactors[0].send(Message::Changed(changes.keys));
+            }
             shared.admin.tick(now_ms);
             if sleep_ms > 0 {
                 thread::sleep(Duration::from_millis(sleep_ms.min(SLEEP_MS_MAX)));

@@ -125,6 +125,19 @@ impl Output {
         }
     }
 
+    /// Appends everything that waits in another output.
+    pub(crate) fn append(&mut self, other: Self) {
+        debug_assert!(other.sent == 0, "nothing of it was sent");
+        if other.queue.is_empty() {
+            self.tail.extend_from_slice(&other.tail);
+            return;
+        }
+        self.seal();
+        self.queued_bytes += other.queued_bytes;
+        self.queue.extend(other.queue);
+        self.tail = other.tail;
+    }
+
     /// Makes the tail a segment of the queue.
     fn seal(&mut self) {
         let tail = std::mem::take(&mut self.tail);

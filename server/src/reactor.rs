@@ -10,7 +10,7 @@
 //! - Z2: replies of a connection are in the order of its requests: a request that has to wait
 //!   keeps its bytes, and those behind it, in `input` (I1).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,9 +23,10 @@ use zumic_error::{Error, ErrorKind, ResultExt};
 use crate::accept::Acceptor;
 use crate::admin::stats::ReactorStats;
 use crate::batch::Batch;
+use crate::blocked;
 use crate::clients::ClientRecord;
 use crate::clock;
-use crate::connection::{ClientState, Connection, Waiting};
+use crate::connection::{ClientState, Connection, ReplyMode, Waiting};
 use crate::net::{Listener, Stream};
 use crate::output::Output;
 use crate::serve::{Buffers, Served, Serving};
@@ -63,6 +64,10 @@ pub(crate) struct Core {
     /// end, so one reading of the clock serves two commands; the few nanoseconds of looking the
     /// row up are part of it.
     pub(crate) tick: u64,
+    /// When its connections that wait for keys give up: Unix milliseconds, and whose wait it is.
+    pub(crate) deadlines: BTreeSet<(u64, u64)>,
+    /// Keys whose waiting clients could not be served, because the key was busy.
+    pub(crate) retry: Vec<(u16, Box<[u8]>)>,
 }
 
 /// A reactor, before and while it runs.
@@ -144,16 +149,25 @@ impl Reactor {
 
     /// How long the poll may wait.
     fn patience(&mut self) -> Duration {
-        self.eager_turns = if self.parked.is_empty() { 0 } else { self.eager_turns + 1 };
+        let waits = !self.parked.is_empty() || !self.core.retry.is_empty();
+        self.eager_turns = if waits { self.eager_turns + 1 } else { 0 };
         if !self.scheduled.is_empty() {
             Duration::ZERO
-        } else if self.parked.is_empty() {
-            CRON
+        } else if self.parked.is_empty() && self.core.retry.is_empty() {
+            self.until_deadline()
         } else if self.eager_turns < EAGER_TURNS_MAX {
             Duration::ZERO
         } else {
             Duration::from_millis(1)
         }
+    }
+
+    /// Time until the next wait for a key ends, or the next look at timeouts.
+    fn until_deadline(&self) -> Duration {
+        let Some(&(until_ms, _)) = self.core.deadlines.first() else { return CRON };
+        // A deadline has passed when its millisecond has.
+        let left_ms = until_ms.saturating_sub(clock::now_ms()) + 1;
+        CRON.min(Duration::from_millis(left_ms))
     }
 
     /// Notes what the poll said.
@@ -183,7 +197,9 @@ impl Reactor {
         self.accept(now_ms);
         let messages = self.receive();
         let cron = self.cron_at.elapsed() >= CRON;
-        let idle = self.scheduled.is_empty() && self.parked.is_empty();
+        let due = self.core.deadlines.first().is_some_and(|&(until_ms, _)| until_ms < now_ms);
+        let waits = due || !self.core.retry.is_empty();
+        let idle = self.scheduled.is_empty() && self.parked.is_empty() && !waits;
         if idle && messages.is_empty() && !news && !cron {
             return;
         }
@@ -195,6 +211,13 @@ impl Reactor {
         let mut turn = session.enter(now_ms);
         for message in messages {
             deliver(core, &mut turn, connections, &self.keys, message, scheduled);
+        }
+        if !core.retry.is_empty() {
+            let keys = std::mem::take(&mut core.retry);
+            blocked::serve(core, &mut turn, keys.into());
+        }
+        if due {
+            give_up(core, connections, &self.keys, now_ms, &mut work);
         }
         for &key in &work {
             let Some(connection) = connections.get_mut(key) else { continue };
@@ -325,6 +348,15 @@ fn deliver(
 ) {
     match message {
         Message::Accepted(_) => unreachable!("taken out by `receive`"),
+        Message::Changed(keys) => {
+            let keys = keys.into_iter().map(|changed| (changed.db, changed.key)).collect();
+            blocked::serve(core, turn, keys);
+        }
+        Message::Unblocked(id, output) => {
+            let Some((key, connection)) = by_id(connections, keys, id) else { return };
+            unblock(core, connection, *output);
+            schedule(scheduled, key, connection);
+        }
         Message::Kill(id) => {
             if let Some((key, connection)) = by_id(connections, keys, id) {
                 connection.killed = true;
@@ -347,6 +379,50 @@ fn deliver(
             // What it sent meanwhile runs now.
             connection.state.waiting = Some(Waiting::Turn);
             schedule(scheduled, key, connection);
+        }
+    }
+}
+
+/// Answers a connection that waited for a key; what it sent meanwhile runs next.
+fn unblock(core: &mut Core, connection: &mut Connection, answer: Output) {
+    let state = &mut connection.state;
+    let Some(Waiting::Blocked(client)) = state.waiting.take() else { return };
+    if let Some(until_ms) = client.until_ms {
+        core.deadlines.remove(&(until_ms, client.id));
+    }
+    core.stats.clients_blocked.subtract(1);
+    state.record.set_blocked(None);
+    match state.reply_mode {
+        ReplyMode::On | ReplyMode::SkipNext => connection.output.append(answer),
+        ReplyMode::Off => {}
+        ReplyMode::Skipping => state.reply_mode = ReplyMode::On,
+    }
+    state.waiting = Some(Waiting::Turn);
+}
+
+/// Ends the waits whose time has come.
+fn give_up(
+    core: &mut Core,
+    connections: &mut slab::Slab<Connection>,
+    keys: &HashMap<u64, usize>,
+    now_ms: u64,
+    work: &mut Vec<usize>,
+) {
+    let due: Vec<_> = core.deadlines.range(..(now_ms, 0)).copied().collect();
+    for (until_ms, id) in due {
+        let found = by_id(connections, keys, id);
+        let Some((key, connection)) = found else {
+            core.deadlines.remove(&(until_ms, id));
+            continue;
+        };
+        let Some(Waiting::Blocked(client)) = connection.state.waiting.clone() else { continue };
+        // Somebody is answering it: the answer comes by message, or the next turn ends it.
+        if client.end() {
+            core.shared.blocked.unregister(core.shared.admin.engine(), &client);
+            let mut answer = Output::default();
+            client.write_timeout(&mut answer);
+            unblock(core, connection, answer);
+            schedule(work, key, connection);
         }
     }
 }
@@ -410,12 +486,21 @@ fn overdue(core: &Core, connection: &mut Connection, now_ms: u64) -> bool {
 }
 
 /// Lets go of everything a closed connection had.
-fn forget(core: &Core, turn: &mut Turn<'_>, connection: &mut Connection) {
+fn forget(core: &mut Core, turn: &mut Turn<'_>, connection: &mut Connection) {
     if connection.scope.is_watching() {
         turn.unwatch(&mut connection.scope);
     }
     if connection.state.monitor {
         core.shared.count_monitors(false);
+    }
+    if let Some(Waiting::Blocked(client)) = connection.state.waiting.take() {
+        if client.end() {
+            core.shared.blocked.unregister(core.shared.admin.engine(), &client);
+        }
+        if let Some(until_ms) = client.until_ms {
+            core.deadlines.remove(&(until_ms, client.id));
+        }
+        core.stats.clients_blocked.subtract(1);
     }
     core.shared.clients.remove(&connection.state.record);
     core.stats.clients_connected.subtract(1);

@@ -75,7 +75,8 @@ pub(crate) struct Serving<'r, 't> {
 impl Serving<'_, '_> {
     /// Reads, runs and writes for one connection.
     pub(crate) fn serve(&mut self, connection: &mut Connection) -> Served {
-        if connection.killed {
+        let waits = matches!(connection.state.waiting, Some(Waiting::Blocked(_)));
+        if connection.killed || (waits && connection.hung_up) {
             return Served::Closed;
         }
         connection.output.borrow(&mut self.buffers.reply);
@@ -117,7 +118,7 @@ impl Serving<'_, '_> {
         let more = connection.readable && connection.output.len() < OUTPUT_PAUSE_BYTES;
         match connection.state.waiting {
             Some(Waiting::Turn) => Served::Parked,
-            Some(Waiting::Verdict(_)) => Served::Done,
+            Some(Waiting::Blocked(_) | Waiting::Verdict(_)) => Served::Done,
             None if more => Served::Again,
             None => Served::Done,
         }

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+use engine::Changed;
 use engine::mailbox::Mailbox;
 use engine::sync::{AtomicBool, AtomicU64, Ordering};
 use mio::Waker;
@@ -16,7 +17,9 @@ use mio::net::UnixStream;
 
 use crate::admin::Admin;
 use crate::admin::auth::Verdict;
+use crate::blocked::Blocked;
 use crate::clients::Clients;
+use crate::output::Output;
 use crate::settings::SharedSettings;
 
 /// What one reactor says to another.
@@ -24,10 +27,14 @@ use crate::settings::SharedSettings;
 pub(crate) enum Message {
     /// A connection from the Unix socket.
     Accepted(UnixStream),
+    /// Keys that another thread changed and that clients may wait for.
+    Changed(Vec<Changed>),
     /// Close this connection, if it still is there.
     Kill(u64),
     /// A line for the connections under MONITOR.
     Monitor(Arc<str>),
+    /// A waiting command of this connection was answered.
+    Unblocked(u64, Box<Output>),
     /// The password check of a connection ended.
     Verdict(u64, Verdict),
 }
@@ -126,6 +133,8 @@ pub(crate) struct Shared {
     pub(crate) settings: Arc<SharedSettings>,
     /// All connections.
     pub(crate) clients: Clients,
+    /// Clients that wait for a key.
+    pub(crate) blocked: Blocked,
     /// All reactors.
     pub(crate) reactors: Vec<Arc<Handle>>,
     /// CLIENT PAUSE.

@@ -1,5 +1,6 @@
 //! Starting and stopping: from settings to threads, and from a signal to an empty process.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
@@ -14,6 +15,7 @@ use crate::admin::allocator::Allocator;
 use crate::admin::banner::Banner;
 use crate::admin::logging::LogControl;
 use crate::admin::{Admin, Wiring};
+use crate::blocked::Blocked;
 use crate::clients::Clients;
 use crate::net::{Listener, listen, probe};
 use crate::reactor::{Core, Reactor, WAKER};
@@ -48,6 +50,7 @@ pub fn run(settings: Settings, allocator: Allocator, log: Option<LogControl>) ->
         settings: Arc::clone(admin.settings()),
         admin,
         clients: Clients::default(),
+        blocked: Blocked::default(),
         reactors: handles,
         pause: Pause::default(),
         monitors: AtomicU64::new(0),
@@ -93,6 +96,8 @@ fn start_reactors(shared: &Arc<Shared>, polls: Vec<Poll>) -> Result<(Running, Ve
             index,
             counter: counter.clone(),
             tick: 0,
+            deadlines: BTreeSet::new(),
+            retry: Vec::new(),
         };
         let listeners = listen(&settings, index == 0)?;
         if index == 0 {

@@ -280,7 +280,7 @@ impl<'s> Context<'s> {
     /// Whether the command's preparation keeps editors off this key.
     fn has_prepared(&self, db: u16, key: &[u8]) -> bool {
         match &self.mode {
-            Mode::Alone => true,
+            Mode::Alone | Mode::Blind => true,
             Mode::Plain => false,
             Mode::Transaction(transaction) => transaction.owns(db, self.hash(key), key),
             Mode::View { seen, .. } => {
@@ -345,8 +345,10 @@ impl<'s> Context<'s> {
         mut change: impl FnMut(&mut T) -> Result<Edit<R>, CommandError>,
     ) -> Result<Option<R>, Halt> {
         let (db, hash) = (self.scope.db, self.hash(key));
-        if matches!(self.mode, Mode::Transaction(_)) {
-            return self.edit_owned(db, hash, key, missing, &mut change);
+        match self.mode {
+            Mode::Transaction(_) => return self.edit_owned(db, hash, key, missing, &mut change),
+            Mode::Blind => return Ok(None),
+            Mode::Alone | Mode::Plain | Mode::View { .. } => {}
         }
         loop {
             let spot = self.spot(db, hash, key)?;

@@ -5,6 +5,7 @@
 //! `connection`, `command`. `number`, `extended`, `glob` are what they share.
 
 mod argument;
+mod blocking;
 mod command;
 mod connection;
 mod expire;
