@@ -127,7 +127,10 @@ impl Segment {
     /// The number of the element with that field.
     #[inline]
     pub(super) fn find(&self, hash: u64, field: &[u8]) -> Option<usize> {
-        let tags = self.block.first_chunk().expect("not vacant (G3)");
+        let (tags, places) = self.block.split_first_chunk().expect("not vacant (G3)");
+        // Their lines come while the tags are on the way, instead of after them.
+        crate::prefetch::read(&places[0]);
+        crate::prefetch::read(&places[TAGS]);
         let place = place_bits(hash);
         let mut mask = tags::matching(tags, tag(hash));
         while mask != 0 {
