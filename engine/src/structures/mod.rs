@@ -10,3 +10,4 @@ pub mod listpack;
 pub mod quicklist;
 pub mod series;
 pub mod smart_hash;
+pub mod stream;
