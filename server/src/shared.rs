@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use engine::mailbox::Mailbox;
-use engine::sync::{AtomicBool, AtomicU64, Ordering};
+use engine::sync::{AtomicBool, AtomicU64, Counter, Ordering};
 use mio::Waker;
 use mio::net::UnixStream;
 
 use crate::admin::Admin;
 use crate::admin::auth::Verdict;
 use crate::clients::Clients;
+use crate::pubsub::{Broker, Publication};
 use crate::settings::SharedSettings;
 
 /// What one reactor says to another.
@@ -28,6 +29,8 @@ pub(crate) enum Message {
     Kill(u64),
     /// A line for the connections under MONITOR.
     Monitor(Arc<str>),
+    /// A message for so many of its subscriptions.
+    Publish(Arc<Publication>, u64),
     /// The password check of a connection ended.
     Verdict(u64, Verdict),
 }
@@ -37,13 +40,15 @@ pub(crate) enum Message {
 pub(crate) struct Handle {
     mailbox: Mailbox<Message>,
     waker: Waker,
+    /// Receivers that wait for published messages; its reactor says so once per turn.
+    pub(crate) backlog: Counter,
 }
 
 impl Handle {
     /// Makes a reactor's address.
     #[must_use]
     pub(crate) fn new(waker: Waker) -> Self {
-        Self { mailbox: Mailbox::default(), waker }
+        Self { mailbox: Mailbox::default(), waker, backlog: Counter::default() }
     }
 
     /// Sends a message; wakes the reactor if it may be polling.
@@ -126,6 +131,8 @@ pub(crate) struct Shared {
     pub(crate) settings: Arc<SharedSettings>,
     /// All connections.
     pub(crate) clients: Clients,
+    /// Publish and subscribe.
+    pub(crate) broker: Arc<Broker>,
     /// All reactors.
     pub(crate) reactors: Vec<Arc<Handle>>,
     /// CLIENT PAUSE.
