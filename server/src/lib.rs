@@ -4,7 +4,8 @@
 //! connection's share of it), `accept` and `net` (how
 //! connections come), `connection` (what one is), `batch` (requests of one read), `dispatch`
 //! (what may run), `session` and `client_commands` (commands about the connection), `reply` and
-//! `output` (what goes back), `pubsub` (what goes to others). `admin` and `settings` are what an operator sees.
+//! `output` (what goes back), `pubsub` (what goes to others). `admin` and `settings` are what an
+//! operator sees.
 
 #![forbid(unsafe_code)]
 
