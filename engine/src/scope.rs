@@ -9,6 +9,9 @@ pub struct Scope {
     pub db: u16,
     /// `CLIENT NO-TOUCH`: reads leave the access clocks alone.
     pub no_touch: bool,
+    /// The client has subscriptions: in version 2 it reads messages only, so PING answers in
+    /// the shape of one.
+    pub subscribed: bool,
     /// Keys under WATCH.
     pub(crate) watches: Vec<Watch>,
 }

@@ -240,7 +240,7 @@ struct Filter {
     id: Option<u64>,
     address: Option<String>,
     local_address: Option<String>,
-    normal: Option<bool>,
+    kind: Option<ClientKind>,
     user: Option<bool>,
     age_seconds_min: Option<u64>,
     skip_me: bool,
@@ -252,18 +252,37 @@ impl Filter {
         self.id.is_none_or(|id| id == record.id)
             && self.address.as_ref().is_none_or(|address| *address == record.address)
             && self.local_address.as_ref().is_none_or(|own| *own == record.peer.local_address())
-            && self.normal.unwrap_or(true)
+            && self.kind.is_none_or(|kind| kind.admits(record))
             && self.user.unwrap_or(true)
             && self.age_seconds_min.is_none_or(|least| age >= least)
             && !(self.skip_me && record.id == own_id)
     }
 }
 
-/// Whether a client type means normal connections, the only ones there are.
-fn client_type(name: &[u8]) -> Result<bool, CommandError> {
+/// What a connection is for.
+#[derive(Clone, Copy)]
+enum ClientKind {
+    Normal,
+    Pubsub,
+    /// Replicas and their primary: there are none.
+    Replication,
+}
+
+impl ClientKind {
+    fn admits(self, record: &ClientRecord) -> bool {
+        match self {
+            Self::Normal => !record.is_subscriber(),
+            Self::Pubsub => record.is_subscriber(),
+            Self::Replication => false,
+        }
+    }
+}
+
+fn client_kind(name: &[u8]) -> Result<ClientKind, CommandError> {
     match name.to_ascii_lowercase().as_slice() {
-        b"normal" => Ok(true),
-        b"master" | b"replica" | b"slave" | b"pubsub" => Ok(false),
+        b"normal" => Ok(ClientKind::Normal),
+        b"pubsub" => Ok(ClientKind::Pubsub),
+        b"master" | b"replica" | b"slave" => Ok(ClientKind::Replication),
         _ => Err(CommandError::ClientTypeUnknown(String::from_utf8_lossy(name).into_owned())),
     }
 }
@@ -280,11 +299,10 @@ fn list(
     let records = match &args[2..] {
         [] => shared.clients.all(),
         [option, name] if option.eq_ignore_ascii_case(b"TYPE") => {
-            if client_type(name)? {
-                shared.clients.all()
-            } else {
-                Vec::new()
-            }
+            let kind = client_kind(name)?;
+            let mut records = shared.clients.all();
+            records.retain(|record| kind.admits(record));
+            records
         }
         [option, ids @ ..] if option.eq_ignore_ascii_case(b"ID") && !ids.is_empty() => {
             let mut records = Vec::new();
@@ -414,7 +432,7 @@ fn kill_filter(mut rest: &[&[u8]]) -> Result<Filter, CommandError> {
                     _ => return Err(CommandError::Syntax),
                 };
             }
-            b"TYPE" => filter.normal = Some(client_type(value)?),
+            b"TYPE" => filter.kind = Some(client_kind(value)?),
             b"USER" => {
                 if value != b"default" {
                     return Err(CommandError::NoSuchUser(text()));

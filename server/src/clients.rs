@@ -44,6 +44,12 @@ pub(crate) struct ClientRecord {
     pub(crate) output_bytes: Counter,
     /// Segments of the queue.
     pub(crate) output_segments: Counter,
+    /// Channels subscribed to.
+    pub(crate) channels: Counter,
+    /// Patterns subscribed to.
+    pub(crate) patterns: Counter,
+    /// Shard channels subscribed to.
+    pub(crate) shard_channels: Counter,
     /// Protocol version.
     pub(crate) version: Counter,
     /// Whether it gets the MONITOR stream, is exempt from eviction, and does not touch clocks.
@@ -98,11 +104,18 @@ impl ClientRecord {
         change(&mut lock(&self.words));
     }
 
+    /// Whether it has a subscription.
+    #[must_use]
+    pub(crate) fn is_subscriber(&self) -> bool {
+        self.channels.get() + self.patterns.get() + self.shard_channels.get() > 0
+    }
+
     /// The flags of CLIENT LIST.
     fn flags(&self) -> String {
         let mut flags = String::new();
         let known = [
             ('O', self.monitor.get() != 0),
+            ('P', self.is_subscriber()),
             ('x', self.multi.get() != 0),
             ('b', self.blocked().is_some()),
             ('U', matches!(self.peer, Peer::Unix(_))),
@@ -133,8 +146,8 @@ impl ClientRecord {
         let mut line = String::with_capacity(320);
         let written = write!(
             line,
-            "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 \
-             ssub=0 multi={} watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 \
+            "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} \
+             ssub={} multi={} watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 \
              obl={} oll={} omem={} tot-mem={} events=r cmd={} user=default redir=-1 resp={} \
              lib-name={} lib-ver={}",
             self.id,
@@ -146,6 +159,9 @@ impl ClientRecord {
             seconds(self.active_ms.get()),
             self.flags(),
             self.db.get(),
+            self.channels.get(),
+            self.patterns.get(),
+            self.shard_channels.get(),
             multi,
             self.watch.get(),
             queue,
@@ -230,6 +246,9 @@ impl Clients {
             query_bytes: Counter::default(),
             output_bytes: Counter::default(),
             output_segments: Counter::default(),
+            channels: Counter::default(),
+            patterns: Counter::default(),
+            shard_channels: Counter::default(),
             version: counter(2),
             monitor: Counter::default(),
             no_evict: Counter::default(),

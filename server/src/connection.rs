@@ -9,6 +9,7 @@ use crate::blocked::BlockedClient;
 use crate::clients::ClientRecord;
 use crate::net::Stream;
 use crate::output::Output;
+use crate::pubsub::Subscriptions;
 
 /// A connection on a reactor.
 #[derive(Debug)]
@@ -90,6 +91,10 @@ pub(crate) struct Multi {
 pub(crate) struct ClientState {
     /// What others may know.
     pub(crate) record: Arc<ClientRecord>,
+    /// Where its reactor keeps the connection.
+    pub(crate) slot: usize,
+    /// What it listens to.
+    pub(crate) subscriptions: Subscriptions,
     /// Chosen by HELLO.
     pub(crate) version: Version,
     /// Whether commands beyond AUTH and HELLO are allowed.
@@ -109,9 +114,11 @@ pub(crate) struct ClientState {
 impl ClientState {
     /// A new client's.
     #[must_use]
-    pub(crate) fn new(record: Arc<ClientRecord>, authenticated: bool) -> Self {
+    pub(crate) fn new(record: Arc<ClientRecord>, slot: usize, authenticated: bool) -> Self {
         Self {
             record,
+            slot,
+            subscriptions: Subscriptions::default(),
             version: Version::Two,
             authenticated,
             multi: None,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use engine::commands::{CommandSpec, Flags, Handler, HostCommand};
 use engine::{Context, Halt, Host, Queued, ReplySink, Scope, Turn, Wait};
+use protocol::Version;
 use zumic_error::CommandError;
 
 use crate::admin::{ClientFacts, monitor, unix_microseconds};
@@ -33,6 +34,22 @@ pub(crate) enum Flow {
 fn runs_inside_multi(command: HostCommand) -> bool {
     use HostCommand as C;
     matches!(command, C::Discard | C::Exec | C::Multi | C::Quit | C::Reset | C::Watch)
+}
+
+/// Whether a command's answers are messages, which CLIENT REPLY leaves alone.
+fn answers_by_messages(spec: &CommandSpec) -> bool {
+    matches!(spec.handler, Handler::Host(HostCommand::Subscribe | HostCommand::Unsubscribe))
+}
+
+/// Whether a client that reads messages only, in version 2, may send this.
+fn is_for_subscribers(spec: &CommandSpec) -> bool {
+    use HostCommand as C;
+    match spec.handler {
+        Handler::Host(command) => {
+            matches!(command, C::Quit | C::Reset | C::Subscribe | C::Unsubscribe)
+        }
+        Handler::Container | Handler::Engine(_) => spec.name == "ping",
+    }
 }
 
 /// Finds the row of a request, the subcommand's if it has one.
@@ -105,11 +122,16 @@ pub(crate) fn execute(
     if flow == Flow::Park {
         return flow;
     }
+    // What (un)subscribing answers is no reply but a message, as are those that follow.
+    let rewinds = !spec.is_some_and(answers_by_messages);
     match state.reply_mode {
         ReplyMode::On | ReplyMode::SkipNext => {}
-        ReplyMode::Off => output.rewind(mark),
+        ReplyMode::Off if rewinds => output.rewind(mark),
+        ReplyMode::Off => {}
         ReplyMode::Skipping => {
-            output.rewind(mark);
+            if rewinds {
+                output.rewind(mark);
+            }
             state.reply_mode = ReplyMode::On;
         }
     }
@@ -226,6 +248,10 @@ fn permitted(core: &Core, state: &ClientState, spec: &CommandSpec) -> Result<(),
     {
         return Err(CommandError::NoAuth);
     }
+    let listens = state.version == Version::Two && !state.subscriptions.is_empty();
+    if listens && !is_for_subscribers(spec) {
+        return Err(CommandError::SubscriberOnly(spec.name));
+    }
     Ok(())
 }
 
@@ -262,6 +288,9 @@ fn run(
     };
     let core = host.core;
     let state = host.state;
+    if !core.outbox.is_empty() {
+        core.send_published();
+    }
     match &result {
         Err(Halt::Busy) => {
             state.waiting.get_or_insert(Waiting::Turn);

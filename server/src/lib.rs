@@ -4,7 +4,8 @@
 //! connection's share of it), `accept` and `net` (how
 //! connections come), `connection` (what one is), `batch` (requests of one read), `dispatch`
 //! (what may run), `session` and `client_commands` (commands about the connection), `reply` and
-//! `output` (what goes back). `admin` and `settings` are what an operator sees.
+//! `output` (what goes back), `pubsub` (what goes to others). `admin` and `settings` are what an
+//! operator sees.
 
 #![forbid(unsafe_code)]
 
@@ -23,6 +24,7 @@ mod maintain;
 mod net;
 mod output;
 mod panic;
+mod pubsub;
 mod reactor;
 mod reply;
 mod serve;

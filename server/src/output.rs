@@ -14,6 +14,8 @@ use engine::LargeString;
 
 /// Slices gathered by one write.
 const SLICES_MAX: usize = 64;
+/// Shared bytes from here on are referred to instead of copied.
+const SHARED_BYTES_MIN: usize = 2_048;
 /// A drained buffer larger than this gives its memory back.
 const IDLE_BYTES_MAX: usize = 64 * 1024;
 
@@ -138,6 +140,19 @@ impl Output {
         self.tail = other.tail;
     }
 
+    /// Appends bytes that others send, too. Short ones are copied: a segment costs more.
+    pub(crate) fn push_shared(&mut self, bytes: &Arc<[u8]>) {
+        if bytes.len() < SHARED_BYTES_MIN {
+            self.tail.extend_from_slice(bytes);
+            return;
+        }
+        if !self.tail.is_empty() {
+            self.seal();
+        }
+        self.queued_bytes += bytes.len();
+        self.queue.push_back(Segment::Shared(Arc::clone(bytes)));
+    }
+
     /// Makes the tail a segment of the queue.
     fn seal(&mut self) {
         let tail = std::mem::take(&mut self.tail);
@@ -239,6 +254,22 @@ mod tests {
             assert!(output.is_empty());
             assert!(stream.0.starts_with(b"beforexx") && stream.0.ends_with(b"xxafter"));
         }
+    }
+
+    #[test]
+    fn shared_bytes_leave_in_order_copied_or_not() {
+        let mut output = Output::default();
+        let long: Arc<[u8]> = vec![b'l'; SHARED_BYTES_MIN].into();
+        let short: Arc<[u8]> = b"short".as_slice().into();
+        for bytes in [&long, &short, &long, &long, &short] {
+            output.push_shared(bytes);
+        }
+        let mut stream = Trickle(Vec::new(), 1_000);
+        assert_eq!(output.len(), 3 * SHARED_BYTES_MIN + 10);
+        output.send(&mut stream).unwrap();
+        assert!(output.is_empty());
+        let wanted = [&*long, &short, &long, &long, &short].concat();
+        assert!(stream.0 == wanted);
     }
 
     #[test]

@@ -29,6 +29,8 @@ use crate::clock;
 use crate::connection::{ClientState, Connection, ReplyMode, Waiting};
 use crate::net::{Listener, Stream};
 use crate::output::Output;
+use crate::pubsub::feed::{Outlets, PUBSUB_CLASS};
+use crate::pubsub::{Local, Plan};
 use crate::serve::{Buffers, Served, Serving};
 use crate::settings::{Settings, SettingsReader};
 use crate::shared::{Message, Shared};
@@ -68,6 +70,10 @@ pub(crate) struct Core {
     pub(crate) deadlines: BTreeSet<(u64, u64)>,
     /// Keys whose waiting clients could not be served, because the key was busy.
     pub(crate) retry: Vec<(u16, Box<[u8]>)>,
+    /// Subscriptions of this reactor's connections, and messages for them.
+    pub(crate) local: Local,
+    /// What was published by the command that runs.
+    pub(crate) outbox: Vec<Plan>,
 }
 
 /// A reactor, before and while it runs.
@@ -151,7 +157,7 @@ impl Reactor {
     fn patience(&mut self) -> Duration {
         let waits = !self.parked.is_empty() || !self.core.retry.is_empty();
         self.eager_turns = if waits { self.eager_turns + 1 } else { 0 };
-        if !self.scheduled.is_empty() {
+        if !self.scheduled.is_empty() || self.core.local.is_busy() {
             Duration::ZERO
         } else if self.parked.is_empty() && self.core.retry.is_empty() {
             self.until_deadline()
@@ -196,6 +202,7 @@ impl Reactor {
         let now_ms = clock::now_ms();
         self.accept(now_ms);
         let messages = self.receive();
+        self.deliver_published();
         let cron = self.cron_at.elapsed() >= CRON;
         let due = self.core.deadlines.first().is_some_and(|&(until_ms, _)| until_ms < now_ms);
         let waits = due || !self.core.retry.is_empty();
@@ -274,13 +281,14 @@ impl Reactor {
         let authenticated = !self.core.shared.admin.authenticator().password_required();
         let mut parser = RequestParser::new(limits(&self.core.settings));
         parser.set_authenticated(authenticated);
+        let slot = entry.key();
         entry.insert(Connection {
             stream,
             input: Vec::new(),
             parser,
             output: Output::default(),
             scope: engine::Scope::default(),
-            state: ClientState::new(record, authenticated),
+            state: ClientState::new(record, slot, authenticated),
             readable: false,
             hung_up: false,
             killed: false,
@@ -292,7 +300,19 @@ impl Reactor {
         self.core.stats.clients_connected.add(1);
     }
 
-    /// Takes the messages of other threads; connections among them are added at once.
+    /// Delivers a turn's share of what was published.
+    fn deliver_published(&mut self) {
+        if !self.core.local.is_busy() {
+            return;
+        }
+        let Core { local, shared, settings, stats, index, .. } = &mut self.core;
+        let (connections, scheduled) = (&mut self.connections, &mut self.scheduled);
+        let mut outlets = Outlets { connections, scheduled, settings, stats };
+        local.deliver(&mut outlets, &shared.reactors[*index].backlog);
+    }
+
+    /// Takes the messages of other threads; connections among them are added at once, and what
+    /// was published is put into its queue.
     fn receive(&mut self) -> Vec<Message> {
         let mut messages = Vec::new();
         let handle = &self.core.shared.reactors[self.core.index];
@@ -304,6 +324,9 @@ impl Reactor {
                     if let Some((stream, record)) = self.acceptor.admit_unix(&self.core, stream) {
                         self.add(stream, record);
                     }
+                }
+                Message::Publish(publication, receivers) => {
+                    self.core.local.enqueue(publication, receivers);
                 }
                 other => rest.push(other),
             }
@@ -347,7 +370,6 @@ fn deliver(
     scheduled: &mut Vec<usize>,
 ) {
     match message {
-        Message::Accepted(_) => unreachable!("taken out by `receive`"),
         Message::Changed(keys) => {
             let keys = keys.into_iter().map(|changed| (changed.db, changed.key)).collect();
             blocked::serve(core, turn, keys);
@@ -357,6 +379,7 @@ fn deliver(
             unblock(core, connection, *output);
             schedule(scheduled, key, connection);
         }
+        Message::Accepted(_) | Message::Publish(..) => unreachable!("taken out by `receive`"),
         Message::Kill(id) => {
             if let Some((key, connection)) = by_id(connections, keys, id) {
                 connection.killed = true;
@@ -463,12 +486,13 @@ fn overdue(core: &Core, connection: &mut Connection, now_ms: u64) -> bool {
     }
     let idle_ms = now_ms.saturating_sub(connection.state.record.active_ms.get());
     let idle_max = u64::from(core.settings.idle_seconds_max) * 1_000;
-    let may_idle = connection.state.monitor || connection.state.waiting.is_some();
+    let listens = !connection.state.subscriptions.is_empty();
+    let may_idle = connection.state.monitor || connection.state.waiting.is_some() || listens;
     if idle_max > 0 && idle_ms > idle_max && !may_idle {
         tracing::debug!("closing {peer}: idle");
         return true;
     }
-    let limit = core.settings.output_limits[0];
+    let limit = core.settings.output_limits[if listens { PUBSUB_CLASS } else { 0 }];
     let waiting = connection.output.len() as u64;
     let soft = limit.soft_bytes > 0 && waiting > limit.soft_bytes;
     let since = *connection.soft_limit_since_ms.get_or_insert(now_ms);
@@ -487,6 +511,7 @@ fn overdue(core: &Core, connection: &mut Connection, now_ms: u64) -> bool {
 
 /// Lets go of everything a closed connection had.
 fn forget(core: &mut Core, turn: &mut Turn<'_>, connection: &mut Connection) {
+    crate::pubsub::commands::forget(core, &mut connection.state);
     if connection.scope.is_watching() {
         turn.unwatch(&mut connection.scope);
     }

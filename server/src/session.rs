@@ -30,6 +30,12 @@ pub(crate) fn run(
         HostCommand::Discard => discard(host.state, context),
         HostCommand::Exec => exec(host, context),
         HostCommand::Hello => hello(host, context, args),
+        HostCommand::Publish
+        | HostCommand::Pubsub
+        | HostCommand::Subscribe
+        | HostCommand::Unsubscribe => {
+            crate::pubsub::commands::run(host, context, command, spec, args)
+        }
         HostCommand::Monitor => monitor(host, context),
         HostCommand::Multi => multi(host.state, context),
         HostCommand::Quit => {
@@ -264,10 +270,12 @@ fn exec(host: &mut ConnectionHost<'_>, context: &mut Context<'_>) -> Outcome {
 
 /// RESET: as if the client had just connected.
 fn reset(host: &mut ConnectionHost<'_>, context: &mut Context<'_>) -> Outcome {
+    crate::pubsub::commands::forget(host.core, host.state);
     let state = &mut *host.state;
     state.multi = None;
     context.unwatch();
     let scope = context.scope();
+    scope.subscribed = false;
     scope.db = 0;
     scope.no_touch = false;
     state.record.no_touch.set(0);

@@ -11,7 +11,7 @@ use std::sync::mpsc::Sender;
 
 use engine::Changed;
 use engine::mailbox::Mailbox;
-use engine::sync::{AtomicBool, AtomicU64, Ordering};
+use engine::sync::{AtomicBool, AtomicU64, Counter, Ordering};
 use mio::Waker;
 use mio::net::UnixStream;
 
@@ -20,6 +20,7 @@ use crate::admin::auth::Verdict;
 use crate::blocked::Blocked;
 use crate::clients::Clients;
 use crate::output::Output;
+use crate::pubsub::{Broker, Publication};
 use crate::settings::SharedSettings;
 
 /// What one reactor says to another.
@@ -35,6 +36,8 @@ pub(crate) enum Message {
     Monitor(Arc<str>),
     /// A waiting command of this connection was answered.
     Unblocked(u64, Box<Output>),
+    /// A message for so many of its subscriptions.
+    Publish(Arc<Publication>, u64),
     /// The password check of a connection ended.
     Verdict(u64, Verdict),
 }
@@ -44,13 +47,15 @@ pub(crate) enum Message {
 pub(crate) struct Handle {
     mailbox: Mailbox<Message>,
     waker: Waker,
+    /// Receivers that wait for published messages; its reactor says so once per turn.
+    pub(crate) backlog: Counter,
 }
 
 impl Handle {
     /// Makes a reactor's address.
     #[must_use]
     pub(crate) fn new(waker: Waker) -> Self {
-        Self { mailbox: Mailbox::default(), waker }
+        Self { mailbox: Mailbox::default(), waker, backlog: Counter::default() }
     }
 
     /// Sends a message; wakes the reactor if it may be polling.
@@ -135,6 +140,8 @@ pub(crate) struct Shared {
     pub(crate) clients: Clients,
     /// Clients that wait for a key.
     pub(crate) blocked: Blocked,
+    /// Publish and subscribe.
+    pub(crate) broker: Arc<Broker>,
     /// All reactors.
     pub(crate) reactors: Vec<Arc<Handle>>,
     /// CLIENT PAUSE.

@@ -18,6 +18,7 @@ use crate::admin::{Admin, Wiring};
 use crate::blocked::Blocked;
 use crate::clients::Clients;
 use crate::net::{Listener, listen, probe};
+use crate::pubsub::{Broker, Local};
 use crate::reactor::{Core, Reactor, WAKER};
 use crate::settings::{Settings, SettingsReader};
 use crate::shared::{Handle, Message, Pause, Shared, Stop};
@@ -45,12 +46,14 @@ pub fn run(settings: Settings, allocator: Allocator, log: Option<LogControl>) ->
         handles.push(Arc::new(Handle::new(waker)));
         polls.push(poll);
     }
-    let admin = start_admin(settings, allocator, log, &handles)?;
+    let broker = Arc::new(Broker::default());
+    let admin = start_admin(settings, allocator, log, &handles, &broker)?;
     let shared = Arc::new(Shared {
         settings: Arc::clone(admin.settings()),
         admin,
         clients: Clients::default(),
         blocked: Blocked::default(),
+        broker,
         reactors: handles,
         pause: Pause::default(),
         monitors: AtomicU64::new(0),
@@ -72,6 +75,7 @@ fn start_admin(
     allocator: Allocator,
     log: Option<LogControl>,
     handles: &[Arc<Handle>],
+    broker: &Arc<Broker>,
 ) -> Result<Arc<Admin>, Error> {
     let reactors: OnceLock<Vec<Arc<Handle>>> = OnceLock::from(handles.to_vec());
     let deliver = move |ticket: crate::admin::auth::AuthTicket, verdict| {
@@ -79,7 +83,8 @@ fn start_admin(
         reactors[ticket.reactor].send(Message::Verdict(ticket.connection, verdict));
     };
     let names = engine::commands::all().iter().map(|row| row.name).collect();
-    let wiring = Wiring { allocator, deliver: Box::new(deliver), log };
+    let broker = Arc::clone(broker);
+    let wiring = Wiring { allocator, broker, deliver: Box::new(deliver), log };
     Admin::start(settings, names, wiring).context(ErrorKind::Resource, "starting")
 }
 
@@ -98,6 +103,8 @@ fn start_reactors(shared: &Arc<Shared>, polls: Vec<Poll>) -> Result<(Running, Ve
             tick: 0,
             deadlines: BTreeSet::new(),
             retry: Vec::new(),
+            local: Local::default(),
+            outbox: Vec::new(),
         };
         let listeners = listen(&settings, index == 0)?;
         if index == 0 {

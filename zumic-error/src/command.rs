@@ -53,6 +53,7 @@ pub enum CommandError {
     ExpireGtLtConflict,
     ExpireOptionUnknown(String),
     ExpireTimeInvalid(&'static str),
+    FilterPathInvalid,
     HelloSyntax(String),
     InvalidCommandSpecified,
     KeyCountInvalid,
@@ -81,12 +82,15 @@ pub enum CommandError {
     Overflow,
     Protocol(ProtocolError),
     ProtoVersionInvalid,
+    PublishNotJson,
+    PublishNotUtf8,
     SameObject,
     SetInfoInvalid(String),
     ShutdownNotInProgress,
     SlowlogCountInvalid,
     StringTooLong,
     SubcommandUsage { container: &'static str, name: Vec<u8> },
+    SubscriberOnly(&'static str),
     Syntax,
     TimeoutInvalid,
     TimeoutNegative,
@@ -232,6 +236,7 @@ impl CommandError {
                  > 'maxmemory'."
             }
             Self::ExecWithoutMulti => "ERR EXEC without MULTI",
+            Self::FilterPathInvalid => "ERR invalid JSON path in FILTER",
             Self::KillAge => "ERR maxage is not an integer or out of range",
             Self::KillId => "ERR client-id should be greater than 0",
             Self::MaxClientsPerIp => "ERR max number of clients per address reached",
@@ -246,6 +251,8 @@ impl CommandError {
             Self::NoProto => "NOPROTO unsupported protocol version",
             Self::NoSuchClient => "ERR No such client",
             Self::ProtoVersionInvalid => "ERR Protocol version is not an integer or out of range",
+            Self::PublishNotJson => "ERR message is not valid JSON",
+            Self::PublishNotUtf8 => "ERR message is not valid UTF-8",
             Self::ShutdownNotInProgress => "ERR No shutdown in progress.",
             Self::SlowlogCountInvalid => "ERR count should be greater than or equal to -1",
             Self::TimeoutInvalid => "ERR timeout is not an integer or out of range",
@@ -354,6 +361,11 @@ impl fmt::Display for CommandError {
                 write_lossy(f, &name[..name.len().min(QUOTED_BYTES_MAX)])?;
                 write!(f, "'. Try {container} HELP.")
             }
+            Self::SubscriberOnly(name) => write!(
+                f,
+                "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT \
+                 / RESET are allowed in this context"
+            ),
             Self::UnknownCommand { .. } | Self::UnknownSubcommand { .. } => {
                 let mut quoted = Vec::new();
                 self.write_quoted(&mut quoted);

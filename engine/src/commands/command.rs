@@ -211,7 +211,7 @@ fn inspected<'a, 'b>(
         }
         _ => row,
     };
-    if row.keys.is_empty() {
+    if !row.has_keys() {
         return Err(CommandError::CommandHasNoKeys);
     }
     if !row.accepts(args.len()) {

@@ -81,8 +81,10 @@ impl KeyFlags {
     pub const DELETE: Self = Self(1 << 7);
     /// The flags depend on the arguments: see [`KeySpec::flags_for`].
     pub const VARIABLE: Self = Self(1 << 8);
+    /// No key at all, but routed like one: a shard channel.
+    pub const NOT_KEY: Self = Self(1 << 9);
 
-    const NAMES: [(Self, &'static str); 9] = [
+    const NAMES: [(Self, &'static str); 10] = [
         (Self::RO, "RO"),
         (Self::RW, "RW"),
         (Self::OW, "OW"),
@@ -91,6 +93,7 @@ impl KeyFlags {
         (Self::UPDATE, "update"),
         (Self::INSERT, "insert"),
         (Self::DELETE, "delete"),
+        (Self::NOT_KEY, "not_key"),
         (Self::VARIABLE, "variable_flags"),
     ];
 

@@ -5,7 +5,7 @@
 //! Not here: the rows themselves (`table/`) and how clients see them (`command.rs`).
 
 use super::argument::Argument;
-use super::keyspec::{BeginSearch, FindKeys, KeyPositions, KeySpec};
+use super::keyspec::{BeginSearch, FindKeys, KeyFlags, KeyPositions, KeySpec};
 use crate::{Context, Halt};
 
 /// Runs a command. `args[0]` is the command's name as sent; arity was checked.
@@ -49,11 +49,15 @@ pub enum HostCommand {
     MemoryStats,
     Monitor,
     Multi,
+    Publish,
+    Pubsub,
     Quit,
     Reset,
     Shutdown,
     Slowlog,
+    Subscribe,
     Time,
+    Unsubscribe,
     Unwatch,
     Watch,
 }
@@ -155,8 +159,19 @@ impl CommandSpec {
     pub fn key_positions(&self, args: &[&[u8]]) -> KeyPositions {
         match self.keys {
             [] => KeyPositions::none(),
+            [_] if !self.has_keys() => KeyPositions::none(),
             [one] => one.positions(args),
             many => KeyPositions::joined(many, args),
+        }
+    }
+
+    /// Whether the row can name keys; shard channels are none.
+    #[inline]
+    #[must_use]
+    pub const fn has_keys(&self) -> bool {
+        match self.keys {
+            [] => false,
+            [first, ..] => !first.flags.contains(KeyFlags::NOT_KEY),
         }
     }
 
@@ -167,6 +182,7 @@ impl CommandSpec {
         let single = |find: &FindKeys| matches!(find, FindKeys::Range { last: 0, .. });
         match self.keys {
             [] => self.cross_db.is_none(),
+            [_] if !self.has_keys() => true,
             [one] => single(&one.find) && self.cross_db.is_none(),
             _ => false,
         }
@@ -188,10 +204,11 @@ impl CommandSpec {
     #[inline]
     #[must_use]
     pub fn first_key_is_first_argument(&self) -> bool {
-        matches!(
-            self.keys,
-            [KeySpec { begin: BeginSearch::Index(1), find: FindKeys::Range { .. }, .. }, ..]
-        )
+        self.has_keys()
+            && matches!(
+                self.keys,
+                [KeySpec { begin: BeginSearch::Index(1), find: FindKeys::Range { .. }, .. }, ..]
+            )
     }
 
     /// First key, last key and step, as COMMAND INFO has told them since before key
@@ -410,6 +427,8 @@ pub enum Group {
     Connection,
     /// Keys of any type.
     Generic,
+    /// Publish and subscribe.
+    Pubsub,
     /// The process and its figures.
     Server,
     /// Strings and the numbers in them.
@@ -420,8 +439,14 @@ pub enum Group {
 
 impl Group {
     /// All groups, in the order of the book.
-    pub const ALL: [Self; 5] =
-        [Self::String, Self::Generic, Self::Transactions, Self::Connection, Self::Server];
+    pub const ALL: [Self; 6] = [
+        Self::String,
+        Self::Generic,
+        Self::Transactions,
+        Self::Pubsub,
+        Self::Connection,
+        Self::Server,
+    ];
 
     /// The name COMMAND DOCS answers.
     #[must_use]
@@ -429,6 +454,7 @@ impl Group {
         match self {
             Self::Connection => "connection",
             Self::Generic => "generic",
+            Self::Pubsub => "pubsub",
             Self::Server => "server",
             Self::String => "string",
             Self::Transactions => "transactions",

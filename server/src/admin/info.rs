@@ -10,6 +10,7 @@ use engine::{Context, Halt, Stats};
 
 use super::stats::Totals;
 use super::{Admin, process, version};
+use crate::pubsub::Space;
 use crate::settings::Settings;
 
 /// Sections in Redis's order, and whether a plain INFO shows them.
@@ -133,6 +134,7 @@ fn clients(fields: &mut Fields, reading: &Reading<'_>) {
     fields.add("connected_clients", reading.totals.clients_connected);
     fields.add("maxclients", reading.settings.clients_max);
     fields.add("blocked_clients", reading.totals.clients_blocked);
+    fields.add("pubsub_clients", reading.admin.broker.subscribers());
 }
 
 fn memory(fields: &mut Fields, reading: &Reading<'_>) {
@@ -202,6 +204,10 @@ fn stats(fields: &mut Fields, reading: &Reading<'_>) {
     fields.add("evicted_keys", engine.evicted);
     fields.add("keyspace_hits", engine.hits);
     fields.add("keyspace_misses", engine.misses);
+    let broker = &reading.admin.broker;
+    fields.add("pubsub_channels", broker.names(Space::Channel));
+    fields.add("pubsub_patterns", broker.names(Space::Pattern));
+    fields.add("pubsubshard_channels", broker.names(Space::Shard));
     fields.add("total_error_replies", totals.errors_total());
     fields.add("total_reads_processed", totals.reads);
     fields.add("total_writes_processed", totals.writes);

@@ -46,6 +46,7 @@ use self::allocator::Allocator;
 use self::auth::{Authenticator, Deliver, PasswordHash};
 use self::logging::LogControl;
 use self::stats::StatsHub;
+use crate::pubsub::Broker;
 use crate::settings::{Settings, SharedSettings, UpdateError, ValueError};
 
 /// What an administrative command wants to know about who sent it.
@@ -65,6 +66,8 @@ pub struct ClientFacts<'c> {
 pub struct Wiring {
     /// The global allocator.
     pub allocator: Allocator,
+    /// Publish and subscribe, for INFO.
+    pub(crate) broker: Arc<Broker>,
     /// Hands the verdict on a password to a reactor.
     pub deliver: Deliver,
     /// The log, if there is one.
@@ -80,6 +83,7 @@ pub struct Admin {
     slowlog: Slowlog,
     authenticator: Authenticator,
     allocator: Allocator,
+    broker: Arc<Broker>,
     log: Option<LogControl>,
     started: Instant,
     run_id: String,
@@ -114,6 +118,7 @@ impl Admin {
             slowlog: Slowlog::default(),
             authenticator: Authenticator::start(password, wiring.deliver)?,
             allocator: wiring.allocator,
+            broker: wiring.broker,
             log: wiring.log,
             started: Instant::now(),
             run_id: run_id.iter().map(|byte| format!("{byte:02x}")).collect(),

@@ -306,8 +306,8 @@ pub static TABLE: &[Setting] = &[
         "seconds of silence before the kernel probes a peer; 0 for never"),
     row("client-output-buffer-limit", OUTPUT_LIMITS,
         "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", Running, Clients,
-        "when a client that does not read its replies is closed, by class; 'slave' and 'pubsub' \
-         are kept for tools that read them and gain their effect with those features"),
+        "when a client that does not read its replies is closed, by class: 'pubsub' for those with \
+         subscriptions; 'slave' is kept for tools that read it and gains its effect with replicas"),
     row("client-query-buffer-limit", bytes!(query_buffer_bytes_max, 1 << 20..=i64::MAX), "1gb",
         Running, Clients, "bytes a client may have sent of requests that did not run yet"),
 

@@ -48,6 +48,44 @@ def keys(r):
     assert r.move("key:1", 1) and r.flushdb()
 
 
+def pubsub(r):
+    p = r.pubsub()
+    p.subscribe("one", "two")
+    p.psubscribe("t*")
+    kinds = [take(p)["type"] for _ in range(3)]
+    assert kinds == ["subscribe", "subscribe", "psubscribe"], kinds
+    assert r.publish("one", "hello") == 1
+    assert (lambda m: (m["type"], m["data"]))(take(p)) == ("message", b"hello")
+    assert r.publish("two", b"\x00\xff") == 2
+    got = [take(p) for _ in range(2)]
+    assert {m["type"] for m in got} == {"message", "pmessage"}
+    assert all(m["data"] == b"\x00\xff" for m in got)
+    assert r.pubsub_numsub("one", "nil") == [(b"one", 1), (b"nil", 0)]
+    assert set(r.pubsub_channels()) == {b"one", b"two"} and r.pubsub_numpat() == 1
+    heard = []
+    p.subscribe(three=lambda message: heard.append(message["data"]))
+    assert take(p)["type"] == "subscribe"
+    assert r.publish("three", "x") == 2 and take(p)["type"] == "pmessage"
+    assert heard == [b"x"]
+    p.unsubscribe("one")
+    assert take(p)["type"] == "unsubscribe"
+    assert r.publish("one", "gone") == 0
+    p.close()
+    deadline = time.monotonic() + 5
+    while r.pubsub_channels():
+        assert time.monotonic() < deadline
+
+
+def take(p):
+    """The next message that is not handled by a function of ours."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        message = p.get_message(timeout=1)
+        if message is not None:
+            return message
+    raise AssertionError("no message came")
+
+
 def expiry(r):
     assert r.setex("k", 100, "v") and 98 < r.ttl("k") <= 100
     assert r.psetex("k", 100_000, "v") and 90_000 < r.pttl("k") <= 100_000
@@ -144,6 +182,7 @@ def main():
     basics(r)
     r.flushall()
     keys(r)
+    pubsub(r)
     expiry(r)
     pipelines(r)
     watch(r, connect)

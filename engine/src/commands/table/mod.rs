@@ -14,6 +14,7 @@ mod connection;
 mod expire;
 mod keys;
 mod numbers;
+mod pubsub;
 mod server;
 mod strings;
 mod transactions;
@@ -23,12 +24,13 @@ use std::sync::LazyLock;
 
 use super::spec::{CommandSpec, Group};
 
-const GROUPS: [&[CommandSpec]; 8] = [
+const GROUPS: [&[CommandSpec]; 9] = [
     command::ROWS,
     connection::ROWS,
     expire::ROWS,
     keys::ROWS,
     numbers::ROWS,
+    pubsub::ROWS,
     server::ROWS,
     strings::ROWS,
     transactions::ROWS,
@@ -169,9 +171,7 @@ pub fn book() -> String {
         "# Commands\n\nGenerated from the command table; `since` is the version of Redis (or of \
          Zumic) that first had it.\n",
     );
-    let groups =
-        [Group::String, Group::Generic, Group::Transactions, Group::Connection, Group::Server];
-    for group in groups {
+    for group in Group::ALL {
         let written = write!(page, "\n## {}\n\n", group.name());
         debug_assert!(written.is_ok(), "writing to a string does not fail");
         for row in commands().iter().filter(|row| row.group == group) {
