@@ -184,10 +184,9 @@ impl Tunables {
         self.thresholds.read()
     }
 
-    /// Sets one of them by the name of its setting (`hash-max-listpack-entries`); false when there
-    /// is no such setting.
-    pub fn set_threshold(&self, name: &str, value: i64) -> bool {
-        self.thresholds.set(name, value)
+    /// Sets them.
+    pub fn set_thresholds(&self, thresholds: Thresholds) {
+        self.thresholds.write(thresholds);
     }
 
     /// `proto-max-bulk-len`: the longest string a command may make, in bytes.

@@ -32,68 +32,77 @@ pub struct Thresholds {
     pub zset_value_max: usize,
 }
 
-/// The settings, in the order of [`SharedThresholds::read`], with Redis 7.2's defaults.
-pub(crate) const SETTINGS: [(&str, i64); 11] = [
-    ("hash-max-listpack-entries", 128),
-    ("hash-max-listpack-value", 64),
-    ("hll-sparse-max-bytes", 3_000),
-    ("list-max-listpack-size", -2),
-    ("set-max-intset-entries", 512),
-    ("set-max-listpack-entries", 128),
-    ("set-max-listpack-value", 64),
-    ("stream-node-max-bytes", 4_096),
-    ("stream-node-max-entries", 100),
-    ("zset-max-listpack-entries", 128),
-    ("zset-max-listpack-value", 64),
-];
-
-/// The thresholds as CONFIG SET changes them.
-#[derive(Debug)]
-pub(crate) struct SharedThresholds([AtomicU64; SETTINGS.len()]);
-
-impl Default for SharedThresholds {
+impl Default for Thresholds {
     fn default() -> Self {
-        Self(SETTINGS.map(|(_, value)| AtomicU64::new(value.cast_unsigned())))
+        Self {
+            hash_entries_max: 128,
+            hash_value_max: 64,
+            hll_sparse_bytes_max: 3_000,
+            list_size_max: -2,
+            set_intset_entries_max: 512,
+            set_entries_max: 128,
+            set_value_max: 64,
+            stream_node_bytes_max: 4_096,
+            stream_node_entries_max: 100,
+            zset_entries_max: 128,
+            zset_value_max: 64,
+        }
     }
 }
 
-impl Default for Thresholds {
+/// The thresholds as CONFIG SET changes them.
+#[derive(Debug)]
+pub(crate) struct SharedThresholds([AtomicU64; 11]);
+
+impl Default for SharedThresholds {
     fn default() -> Self {
-        SharedThresholds::default().read()
+        let shared = Self(std::array::from_fn(|_| AtomicU64::new(0)));
+        shared.write(Thresholds::default());
+        shared
     }
 }
 
 impl SharedThresholds {
     #[inline]
     pub(crate) fn read(&self) -> Thresholds {
-        let [hash_entries, hash_value, hll, list, intset, set_entries, set_value, .., zset_value] =
-            &self.0;
-        let [.., stream_bytes, stream_entries, zset_entries, _] = &self.0;
-        // ORDER: Relaxed (unpaired); a setting takes effect soon, and orders nothing.
-        let number = |setting: &AtomicU64| setting.load(Ordering::Relaxed);
-        let size = |setting| usize::try_from(number(setting)).unwrap_or(usize::MAX);
+        let number = |at: usize| {
+            // ORDER: Relaxed (unpaired); a setting takes effect soon, and orders nothing.
+            self.0[at].load(Ordering::Relaxed)
+        };
+        let size = |at| usize::try_from(number(at)).unwrap_or(usize::MAX);
         Thresholds {
-            hash_entries_max: size(hash_entries),
-            hash_value_max: size(hash_value),
-            hll_sparse_bytes_max: size(hll),
-            list_size_max: number(list).cast_signed(),
-            set_intset_entries_max: size(intset),
-            set_entries_max: size(set_entries),
-            set_value_max: size(set_value),
-            stream_node_bytes_max: size(stream_bytes),
-            stream_node_entries_max: size(stream_entries),
-            zset_entries_max: size(zset_entries),
-            zset_value_max: size(zset_value),
+            hash_entries_max: size(0),
+            hash_value_max: size(1),
+            hll_sparse_bytes_max: size(2),
+            list_size_max: number(3).cast_signed(),
+            set_intset_entries_max: size(4),
+            set_entries_max: size(5),
+            set_value_max: size(6),
+            stream_node_bytes_max: size(7),
+            stream_node_entries_max: size(8),
+            zset_entries_max: size(9),
+            zset_value_max: size(10),
         }
     }
 
-    pub(crate) fn set(&self, name: &str, value: i64) -> bool {
-        let at = SETTINGS.iter().position(|(setting, _)| *setting == name);
-        if let Some(at) = at {
+    pub(crate) fn write(&self, thresholds: Thresholds) {
+        let numbers = [
+            thresholds.hash_entries_max as u64,
+            thresholds.hash_value_max as u64,
+            thresholds.hll_sparse_bytes_max as u64,
+            thresholds.list_size_max.cast_unsigned(),
+            thresholds.set_intset_entries_max as u64,
+            thresholds.set_entries_max as u64,
+            thresholds.set_value_max as u64,
+            thresholds.stream_node_bytes_max as u64,
+            thresholds.stream_node_entries_max as u64,
+            thresholds.zset_entries_max as u64,
+            thresholds.zset_value_max as u64,
+        ];
+        for (setting, number) in self.0.iter().zip(numbers) {
             // ORDER: Relaxed (unpaired); as above.
-            self.0[at].store(value.cast_unsigned(), Ordering::Relaxed);
+            setting.store(number, Ordering::Relaxed);
         }
-        at.is_some()
     }
 }
 
@@ -102,30 +111,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_setting_reaches_its_own_field() {
-        for (at, (name, _)) in SETTINGS.into_iter().enumerate() {
-            let shared = SharedThresholds::default();
-            assert!(shared.set(name, 7));
-            let changed = shared.read();
-            let fields = |t: Thresholds| {
-                [
-                    t.hash_entries_max,
-                    t.hash_value_max,
-                    t.hll_sparse_bytes_max,
-                    usize::try_from(t.list_size_max).unwrap_or(2),
-                    t.set_intset_entries_max,
-                    t.set_entries_max,
-                    t.set_value_max,
-                    t.stream_node_bytes_max,
-                    t.stream_node_entries_max,
-                    t.zset_entries_max,
-                    t.zset_value_max,
-                ]
-            };
-            let mut want = fields(Thresholds::default());
-            want[at] = 7;
-            assert_eq!(fields(changed), want, "{name}");
-        }
-        assert!(!SharedThresholds::default().set("no-such-setting", 1));
+    fn what_is_written_reads_back() {
+        let thresholds = Thresholds {
+            hash_entries_max: 1,
+            hash_value_max: 2,
+            hll_sparse_bytes_max: 3,
+            list_size_max: -4,
+            set_intset_entries_max: 5,
+            set_entries_max: 6,
+            set_value_max: 7,
+            stream_node_bytes_max: 8,
+            stream_node_entries_max: 9,
+            zset_entries_max: 10,
+            zset_value_max: usize::MAX,
+        };
+        let shared = SharedThresholds::default();
+        assert_eq!(shared.read(), Thresholds::default());
+        shared.write(thresholds);
+        assert_eq!(shared.read(), thresholds);
     }
 }

@@ -216,6 +216,8 @@ pub struct Settings {
     pub memory_policy: MaxMemoryPolicy,
     /// `maxmemory-samples`.
     pub memory_samples: u32,
+    /// The sizes at which collections change their representation.
+    pub thresholds: engine::Thresholds,
     /// `port`; 0 for no TCP listener.
     pub port: u16,
     /// `protected-mode`.
@@ -269,6 +271,7 @@ impl Settings {
             memory_max: 0,
             memory_policy: MaxMemoryPolicy::NoEviction,
             memory_samples: 0,
+            thresholds: engine::Thresholds::default(),
             port: 0,
             protected_mode: false,
             inline_bytes_max: 0,

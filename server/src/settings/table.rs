@@ -117,14 +117,14 @@ impl Default for Settings {
 
 /// A number field with a parser: `integer`, `bytes` or `octal`.
 macro_rules! number {
-    ($parse:ident, $shape:literal, $show:literal, $field:ident, $range:expr) => {
+    ($parse:ident, $shape:literal, $show:literal, $($field:ident).+, $range:expr) => {
         Kind {
             shape: $shape,
             many_words: false,
-            read: |settings| format!($show, settings.$field),
+            read: |settings| format!($show, settings.$($field).+),
             write: |settings, text| {
                 let number = $parse(&String::from_utf8_lossy(text), &$range)?;
-                settings.$field =
+                settings.$($field).+ =
                     number.try_into().expect("the row's range is within its field's type");
                 Ok(())
             },
@@ -133,8 +133,8 @@ macro_rules! number {
 }
 
 macro_rules! integer {
-    ($field:ident, $range:expr) => {
-        number!(parse_integer, "<number>", "{}", $field, $range)
+    ($($field:ident).+, $range:expr) => {
+        number!(parse_integer, "<number>", "{}", $($field).+, $range)
     };
 }
 
@@ -332,6 +332,39 @@ pub static TABLE: &[Setting] = &[
         "how slowly the LFU counter saturates"),
     row("lfu-decay-time", integer!(lfu_decay_minutes, 0..=I32_MAX), "1", Running, Memory,
         "minutes after which an unused LFU counter drops by one; 0 for never"),
+
+    row("hash-max-listpack-entries", integer!(thresholds.hash_entries_max, 0..=i64::MAX), "128", Running, Memory,
+        "fields of a hash that is one packed block at most"),
+    row("hash-max-listpack-value", integer!(thresholds.hash_value_max, 0..=i64::MAX), "64", Running, Memory,
+        "bytes of the longest field or value in a packed hash"),
+    row("hll-sparse-max-bytes", integer!(thresholds.hll_sparse_bytes_max, 0..=i64::MAX), "3000", Running, Memory,
+        "bytes of a HyperLogLog in its sparse form"),
+    row("list-max-listpack-size", integer!(thresholds.list_size_max, -1 << 31..=I32_MAX), "-2", Running, Memory,
+        "elements of a list's block; -1 to -5 for blocks of 4 to 64 KiB"),
+    row("set-max-intset-entries", integer!(thresholds.set_intset_entries_max, 0..=i64::MAX), "512", Running, Memory,
+        "members of a set of integers that is one sorted block at most"),
+    row("set-max-listpack-entries", integer!(thresholds.set_entries_max, 0..=i64::MAX), "128", Running, Memory,
+        "members of a set that is one packed block at most"),
+    row("set-max-listpack-value", integer!(thresholds.set_value_max, 0..=i64::MAX), "64", Running, Memory,
+        "bytes of the longest member of a packed set"),
+    row("stream-node-max-bytes", integer!(thresholds.stream_node_bytes_max, 0..=i64::MAX), "4096", Running, Memory,
+        "bytes of a stream's block; 0 for no limit"),
+    row("stream-node-max-entries", integer!(thresholds.stream_node_entries_max, 0..=i64::MAX), "100", Running, Memory,
+        "entries of a stream's block; 0 for no limit"),
+    row("zset-max-listpack-entries", integer!(thresholds.zset_entries_max, 0..=i64::MAX), "128", Running, Memory,
+        "members of a sorted set that is one packed block at most"),
+    row("zset-max-listpack-value", integer!(thresholds.zset_value_max, 0..=i64::MAX), "64", Running, Memory,
+        "bytes of the longest member of a packed sorted set"),
+    row("hash-max-ziplist-entries", integer!(thresholds.hash_entries_max, 0..=i64::MAX), "128", Running, Memory,
+        "another name of hash-max-listpack-entries"),
+    row("hash-max-ziplist-value", integer!(thresholds.hash_value_max, 0..=i64::MAX), "64", Running, Memory,
+        "another name of hash-max-listpack-value"),
+    row("list-max-ziplist-size", integer!(thresholds.list_size_max, -1 << 31..=I32_MAX), "-2", Running, Memory,
+        "another name of list-max-listpack-size"),
+    row("zset-max-ziplist-entries", integer!(thresholds.zset_entries_max, 0..=i64::MAX), "128", Running, Memory,
+        "another name of zset-max-listpack-entries"),
+    row("zset-max-ziplist-value", integer!(thresholds.zset_value_max, 0..=i64::MAX), "64", Running, Memory,
+        "another name of zset-max-listpack-value"),
 
     row("proto-max-bulk-len", bytes!(bulk_bytes_max, 1 << 20..=i64::MAX), "512mb", Running,
         Protocol, "bytes of the longest string"),
