@@ -52,10 +52,11 @@ impl Latch {
     #[inline]
     #[must_use]
     pub fn try_hold(&self) -> bool {
-        // ORDER(latch-edit): Acquire; the last edit is visible. Relaxed on failure: no read.
-        let taken = self.0.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
+        // ORDER(latch-edit): Relaxed; the fence behind it acquires the last edit.
+        let taken = self.0.compare_exchange(false, true, Ordering::Relaxed, Ordering::Relaxed);
         if taken.is_ok() {
-            // ORDER(latch-announce): SeqCst; pairs with the fence in `Reading::try_enter`.
+            // ORDER(latch-announce, latch-edit): SeqCst; pairs with the fence in
+            // `Reading::try_enter`, and is the Acquire of the last editor's `release`.
             fence(Ordering::SeqCst);
         }
         taken.is_ok()

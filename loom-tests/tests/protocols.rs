@@ -3,13 +3,14 @@
 #![cfg(loom)]
 
 use engine::epoch::{Epochs, Place};
+use engine::latch::{Latch, Reading};
 use engine::mailbox::Mailbox;
 use engine::map::bucket::{Bucket, load, replace};
 use engine::map::deadline::{DeadlineMinimum, NEVER};
 use engine::map::word::Word;
 use engine::slab::returns::{Block, Door, Visits};
 use engine::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
-use engine::{Commit, CommitState};
+use engine::{Commit, CommitState, Followers};
 use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Notify};
 use loom::thread;
@@ -223,5 +224,72 @@ fn blocks_come_home() {
         collect();
         assert_eq!(home, [1, 1, 1], "a block was lost, or came twice");
         assert!(visits.is_empty());
+    });
+}
+
+/// An editor of an object and its readers exclude each other, and each sees what the last one did.
+///
+/// Fails if either fence of `latch-announce` goes, or if `latch-edit` or `latch-read` loses its
+/// Release or its Acquire.
+#[test]
+fn latch_edit_read() {
+    explore(3, || {
+        let latch = Arc::new(Latch::default());
+        let readings = Arc::new([Reading::default(), Reading::default()]);
+        let body = Arc::new(UnsafeCell::new([0_u32, 0]));
+        let (door, at, value) = (Arc::clone(&latch), Arc::clone(&readings), Arc::clone(&body));
+        let reader = thread::spawn(move || {
+            let Some(place) = at[0].try_enter(&door) else { return };
+            // SAFETY: what the model is about: loom reports an edit at the same time.
+            value.with(|seen| unsafe { assert_eq!((*seen)[0], (*seen)[1], "half an edit") });
+            at[0].leave(place);
+        });
+        let edit = |latch: &Latch, readings: &[Reading; 2], body: &UnsafeCell<[u32; 2]>| {
+            if !latch.try_hold() {
+                return false;
+            }
+            let free = !readings.iter().any(|reading| reading.names(latch));
+            if free {
+                // SAFETY: as above.
+                body.with_mut(|value| unsafe {
+                    (*value)[0] += 1;
+                    (*value)[1] += 1;
+                });
+            }
+            latch.release();
+            free
+        };
+        let (door, at, value) = (Arc::clone(&latch), Arc::clone(&readings), Arc::clone(&body));
+        let other = thread::spawn(move || edit(&door, &at, &value));
+        let mine = edit(&latch, &readings, &body);
+        let theirs = other.join().unwrap();
+        reader.join().unwrap();
+        assert!(edit(&latch, &readings, &body), "nobody is left");
+        let want = 1 + u32::from(mine) + u32::from(theirs);
+        // SAFETY: the other threads have ended.
+        body.with(|value| unsafe { assert_eq!(*value, [want, want], "an edit was lost") });
+    });
+}
+
+/// Who counts itself in and then looks, and who changes something and then looks for followers: one
+/// of them sees the other. (The fences stand for the SeqCst accesses of the code that ships, which
+/// loom takes for acquire and release; the look at the key is one of those.)
+///
+/// Fails if `join` comes after the look at the key, or `are_there` before the change.
+#[test]
+fn follow_change() {
+    explore(3, || {
+        let followers = Arc::new(Followers::default());
+        let key = Arc::new(AtomicU32::new(0));
+        let (them, its) = (Arc::clone(&followers), Arc::clone(&key));
+        let writer = thread::spawn(move || {
+            its.store(1, Ordering::SeqCst);
+            fence(Ordering::SeqCst);
+            them.are_there(7)
+        });
+        followers.join(7);
+        fence(Ordering::SeqCst);
+        let seen = key.load(Ordering::SeqCst) == 1;
+        assert!(writer.join().unwrap() || seen, "a wake-up was lost");
     });
 }
