@@ -19,6 +19,7 @@ use crate::follow::Changes;
 use crate::guard::Guard;
 use crate::host::{Halt, Host};
 use crate::journal::Journal;
+use crate::kind::Kind;
 use crate::map::segment::Pinned;
 use crate::reply::Discard;
 use crate::shared::{Fallow, Public, Shared};
@@ -318,6 +319,14 @@ impl Turn<'_> {
                 let text = record.text().ok_or(CommandError::WrongType)?;
                 Ok(Some(text.to_bytes().into_owned()))
             }
+        })
+    }
+
+    /// The type of a key, if it is there. Does not count as an access.
+    pub fn kind(&mut self, db: u16, key: &[u8]) -> Option<Kind> {
+        self.with_context(db, |context| {
+            let record = context.peek(key).ok().flatten();
+            record.map(crate::Record::kind)
         })
     }
 

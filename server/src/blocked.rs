@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::commands::{CommandSpec, Group, HostCommand};
 use engine::sync::{AtomicU32, Ordering};
-use engine::{Changed, Context, Engine, Halt, Host, ReplySink, Scope, Turn};
+use engine::{Changed, Context, Engine, Halt, Host, Kind, ReplySink, Scope, Turn};
 use protocol::Version;
 use zumic_error::CommandError;
 
@@ -91,7 +91,7 @@ impl BlockedClient {
     fn keys(&self) -> Vec<Box<[u8]>> {
         let args = self.args();
         let mut keys: Vec<Box<[u8]>> =
-            self.spec.key_positions(&args).map(|at| args[at].into()).collect();
+            awaited(self.spec, &args).map(|at| args[at].into()).collect();
         keys.sort_unstable();
         keys.dedup();
         keys
@@ -99,13 +99,7 @@ impl BlockedClient {
 
     /// The answer of a wait that nothing came of.
     pub(crate) fn write_timeout(&self, output: &mut Output) {
-        let mut reply = Reply::new(output, self.version);
-        // Those that answer with one element, and not with an array.
-        if matches!(self.spec.name, "blmove" | "brpoplpush") {
-            reply.null();
-        } else {
-            reply.null_array();
-        }
+        Reply::new(output, self.version).null_array();
     }
 
     /// The answer to who was woken by CLIENT UNBLOCK ... ERROR.
@@ -231,11 +225,26 @@ impl Blocked {
     }
 }
 
+/// Positions of the keys that a command waits for: all, but not those that it would push to.
+fn awaited(spec: &CommandSpec, args: &[&[u8]]) -> impl Iterator<Item = usize> {
+    let moves = matches!(spec.name, "blmove" | "brpoplpush");
+    spec.key_positions(args).take(if moves { 1 } else { usize::MAX })
+}
+
+/// The type of the keys that a blocking command waits for.
+fn awaited_kind(spec: &CommandSpec) -> Kind {
+    match spec.name.as_bytes() {
+        [b'b', b'z', ..] => Kind::SortedSet,
+        [b'x', ..] => Kind::Stream,
+        _ => Kind::List,
+    }
+}
+
 /// Whether a blocking command has to queue up behind others before it may look.
 pub(crate) fn must_queue(core: &Core, db: u16, spec: &CommandSpec, args: &[&[u8]]) -> bool {
     let engine = core.shared.admin.engine();
     let waits = |key: &[u8]| engine.has_followers(key) && core.shared.blocked.waits(db, key);
-    spec.key_positions(args).any(|at| waits(args[at]))
+    awaited(spec, args).any(|at| waits(args[at]))
 }
 
 /// Lets a client wait, and looks at its keys once more (B1).
@@ -297,9 +306,12 @@ fn serve_key(core: &mut Core, turn: &mut Turn<'_>, db: u16, key: &[u8]) {
     let shared = Arc::clone(&core.shared);
     loop {
         let (mut from, mut hopeless) = (0, Vec::new());
+        let kind = turn.kind(db, key);
         while let Some((at, client)) = shared.blocked.next(db, key, from, &hopeless) {
             from = at;
-            if !client.take(CLAIMED) {
+            // A key of another type serves nobody: who waits does not learn of it.
+            let hopes = kind.is_none_or(|kind| kind == awaited_kind(client.spec));
+            if !hopes || !client.take(CLAIMED) {
                 from += 1;
                 continue;
             }

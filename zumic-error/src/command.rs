@@ -37,6 +37,9 @@ pub enum CommandError {
     ConfigInvalid { name: String, reason: String },
     ConfigNoFile,
     ConfigUnknown(String),
+    CountNegative,
+    CountNotPositive,
+    IndexOutOfRange,
     InvalidCursor,
     DbIndexInvalidFirst,
     DbIndexInvalidSecond,
@@ -57,6 +60,7 @@ pub enum CommandError {
     HelloSyntax(String),
     InvalidCommandSpecified,
     KeyCountInvalid,
+    KeysNotPositive,
     KillAge,
     KillId,
     LcsBothFlags,
@@ -65,6 +69,7 @@ pub enum CommandError {
     LruNotSelected,
     MaxClients,
     MaxClientsPerIp,
+    MaxLenNegative,
     NanOrInfinity,
     NestedMulti,
     NoAuth,
@@ -76,6 +81,8 @@ pub enum CommandError {
     NotAFloat,
     NotAnInt32,
     NotAnInteger,
+    NotNegatable,
+    NotPositive,
     NotSupported(&'static str),
     OffsetOutOfRange,
     OutOfMemory,
@@ -84,6 +91,7 @@ pub enum CommandError {
     ProtoVersionInvalid,
     PublishNotJson,
     PublishNotUtf8,
+    RankZero,
     SameObject,
     SetInfoInvalid(String),
     ShutdownNotInProgress,
@@ -269,6 +277,9 @@ impl CommandError {
         Some(match self {
             Self::BadKeyPositions => "ERR Invalid arguments specified for command",
             Self::CommandHasNoKeys => "ERR The command has no key arguments",
+            Self::CountNegative => "ERR COUNT can't be negative",
+            Self::CountNotPositive => "ERR count should be greater than 0",
+            Self::IndexOutOfRange => "ERR index out of range",
             Self::InvalidCursor => "ERR invalid cursor",
             Self::DbIndexInvalidFirst => "ERR invalid first DB index",
             Self::DbIndexInvalidSecond => "ERR invalid second DB index",
@@ -278,6 +289,8 @@ impl CommandError {
                 "ERR NX and XX, GT or LT options at the same time are not compatible"
             }
             Self::ExpireGtLtConflict => "ERR GT and LT options at the same time are not compatible",
+            Self::KeysNotPositive => "ERR numkeys should be greater than 0",
+            Self::MaxLenNegative => "ERR MAXLEN can't be negative",
             Self::NotAFloat => "ERR value is not a valid float",
             Self::InvalidCommandSpecified => "ERR Invalid command specified",
             Self::KeyCountInvalid => "ERR Invalid number of arguments specified for command",
@@ -303,9 +316,18 @@ impl CommandError {
                 "ERR value is out of range, value must between -2147483648 and 2147483647"
             }
             Self::NotAnInteger => "ERR value is not an integer or out of range",
+            Self::NotNegatable => {
+                "ERR value is out of range, value must between -9223372036854775807 and \
+                 9223372036854775807"
+            }
+            Self::NotPositive => "ERR value is out of range, must be positive",
             Self::OffsetOutOfRange => "ERR offset is out of range",
             Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             Self::Overflow => "ERR increment or decrement would overflow",
+            Self::RankZero => {
+                "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second \
+                 ... or use negative to start from the end of the list"
+            }
             Self::SameObject => "ERR source and destination objects are the same",
             Self::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
             Self::Syntax => "ERR syntax error",

@@ -70,8 +70,8 @@ pub trait Collection: Clone + Default + Debug + Send + Sync + Sized + 'static {
 /// The table of a kind's type.
 pub(crate) fn vtable(kind: Kind) -> &'static VTable {
     match kind {
+        Kind::List => const { &VTable::of::<crate::values::list::List>() },
         Kind::Hash
-        | Kind::List
         | Kind::Set
         | Kind::SortedSet
         | Kind::Stream

@@ -5,7 +5,8 @@
 
 use zumic_error::CommandError;
 
-use super::number::{parse_finite_double, parse_integer};
+use super::extended::Extended;
+use super::number::parse_integer;
 use crate::Context;
 
 /// When a wait of so many seconds ends, as BLPOP and its kin take it: Unix milliseconds, `None`
@@ -14,14 +15,7 @@ use crate::Context;
 /// # Errors
 /// It is no number, negative, or too far away.
 pub(super) fn seconds(context: &Context<'_>, text: &[u8]) -> Result<Option<u64>, CommandError> {
-    let seconds = parse_finite_double(text).map_err(|_| CommandError::TimeoutNotAFloat)?;
-    let milliseconds = (seconds * 1_000.0).ceil();
-    // The largest double below 2^63 is far beyond any clock.
-    if milliseconds >= 9.223_372_036_854_775e18 {
-        return Err(CommandError::TimeoutOutOfRange);
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^63")]
-    until(context, milliseconds as i64)
+    until(context.now_ms(), rounded_up(text)?)
 }
 
 /// The same from milliseconds, as XREAD BLOCK takes it.
@@ -33,17 +27,60 @@ pub(super) fn milliseconds(
     text: &[u8],
 ) -> Result<Option<u64>, CommandError> {
     let milliseconds = parse_integer(text).map_err(|_| CommandError::TimeoutInvalid)?;
-    until(context, milliseconds)
+    until(context.now_ms(), milliseconds)
 }
 
-fn until(context: &Context<'_>, milliseconds: i64) -> Result<Option<u64>, CommandError> {
+/// Milliseconds in so many seconds, computed in `long double` as Redis does.
+fn rounded_up(seconds: &[u8]) -> Result<i64, CommandError> {
+    let seconds = Extended::parse(seconds).ok_or(CommandError::TimeoutNotAFloat)?;
+    seconds.thousandfold_up().ok_or(CommandError::TimeoutOutOfRange)
+}
+
+fn until(now_ms: u64, milliseconds: i64) -> Result<Option<u64>, CommandError> {
     match u64::try_from(milliseconds) {
         Err(_) => Err(CommandError::TimeoutNegative),
         Ok(0) => Ok(None),
         Ok(milliseconds) => {
-            let until = context.now_ms() + milliseconds;
+            let until = now_ms + milliseconds;
             let fits = i64::try_from(until).is_ok();
             if fits { Ok(Some(until)) } else { Err(CommandError::TimeoutOutOfRange) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_700_000_000_000;
+
+    /// As redis-server 7 takes them; it rounds up, and below zero up is towards zero.
+    #[test]
+    fn seconds_are_rounded_up_to_milliseconds() {
+        let until_ms = |text: &str| rounded_up(text.as_bytes()).and_then(|ms| until(NOW, ms));
+        for (text, want) in [
+            ("0", Ok(None)),
+            ("-0", Ok(None)),
+            ("-0.0001", Ok(None)),
+            ("0.0001", Ok(Some(NOW + 1))),
+            ("0.001", Ok(Some(NOW + 1))),
+            ("0.0011", Ok(Some(NOW + 2))),
+            ("1.5", Ok(Some(NOW + 1_500))),
+            ("0x10", Ok(Some(NOW + 16_000))),
+            ("1e3", Ok(Some(NOW + 1_000_000))),
+            ("-0.002", Err(CommandError::TimeoutNegative)),
+            ("-1", Err(CommandError::TimeoutNegative)),
+            ("-inf", Err(CommandError::TimeoutNegative)),
+            ("inf", Err(CommandError::TimeoutOutOfRange)),
+            ("1e4000", Err(CommandError::TimeoutOutOfRange)),
+            ("9223372036854775", Err(CommandError::TimeoutOutOfRange)),
+            ("9223372036854776", Err(CommandError::TimeoutOutOfRange)),
+            ("abc", Err(CommandError::TimeoutNotAFloat)),
+            ("", Err(CommandError::TimeoutNotAFloat)),
+            ("nan", Err(CommandError::TimeoutNotAFloat)),
+            (" 1", Err(CommandError::TimeoutNotAFloat)),
+        ] {
+            assert_eq!(until_ms(text), want, "{text:?}");
         }
     }
 }

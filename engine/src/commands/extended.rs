@@ -106,6 +106,37 @@ impl Extended {
         Some(Self::rounded(sum, large.exponent - 63, false).signed(negative))
     }
 
+    /// A thousand times the number, rounded up to an integer; `None` beyond the largest `i64`,
+    /// the smallest one below it.
+    pub(super) fn thousandfold_up(self) -> Option<i64> {
+        let whole = if self.infinite {
+            u128::MAX
+        } else {
+            let product = Self::rounded(u128::from(self.mantissa) * 1_000, self.exponent, false);
+            let mantissa = u128::from(product.mantissa);
+            let shift = product.exponent.unsigned_abs();
+            match product.exponent {
+                _ if product.infinite => u128::MAX,
+                1.. => {
+                    if shift < 64 {
+                        mantissa << shift
+                    } else {
+                        u128::MAX
+                    }
+                }
+                _ => {
+                    let floor = mantissa.checked_shr(shift).unwrap_or(0);
+                    let exact = floor.checked_shl(shift).unwrap_or(0) == mantissa;
+                    floor + u128::from(!exact && !self.negative)
+                }
+            }
+        };
+        if self.negative {
+            return Some(i64::try_from(whole).map_or(i64::MIN, |whole| -whole));
+        }
+        i64::try_from(whole).ok()
+    }
+
     /// The number nearest to `(value + sticky/2) * 2^exponent`, ties to even.
     fn rounded(value: u128, exponent: i32, sticky: bool) -> Self {
         if value == 0 {

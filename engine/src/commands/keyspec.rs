@@ -129,6 +129,13 @@ impl KeySpec {
         Self { begin: BeginSearch::Index(first), find, flags, notes: "" }
     }
 
+    /// A number of keys at `index`, and then the keys.
+    #[must_use]
+    pub const fn counted(index: usize, flags: KeyFlags) -> Self {
+        let find = FindKeys::KeyNum { index: 0, first: 1, step: 1 };
+        Self { begin: BeginSearch::Index(index), find, flags, notes: "" }
+    }
+
     /// The same with a remark.
     #[must_use]
     pub const fn noted(self, notes: &'static str) -> Self {

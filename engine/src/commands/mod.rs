@@ -14,6 +14,7 @@ pub mod glob;
 mod keys;
 mod keyspec;
 mod lcs;
+mod lists;
 mod natural;
 pub mod number;
 mod numbers;

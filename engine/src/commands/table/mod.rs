@@ -13,6 +13,7 @@ mod command;
 mod connection;
 mod expire;
 mod keys;
+mod lists;
 mod numbers;
 mod pubsub;
 mod server;
@@ -24,11 +25,12 @@ use std::sync::LazyLock;
 
 use super::spec::{CommandSpec, Group};
 
-const GROUPS: [&[CommandSpec]; 9] = [
+const GROUPS: [&[CommandSpec]; 10] = [
     command::ROWS,
     connection::ROWS,
     expire::ROWS,
     keys::ROWS,
+    lists::ROWS,
     numbers::ROWS,
     pubsub::ROWS,
     server::ROWS,

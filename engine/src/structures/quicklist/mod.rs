@@ -306,12 +306,30 @@ impl Quicklist {
         removed
     }
 
-    /// The only block, if there is no other and no large element in it.
+    /// The index of the first element equal to `needle`. Cost: O(bytes).
     #[must_use]
-    pub fn single_block(&self, limit: BlockLimit) -> Option<&ListpackBuf> {
-        let block = self.blocks.front().filter(|_| self.blocks.len() == 1)?;
-        let is_large = block.len() == 1 && limit.is_large(block.as_ref().front()?.len());
-        (!is_large).then_some(block)
+    pub fn find(&self, needle: &[u8]) -> Option<usize> {
+        let mut before = 0;
+        for block in self.blocks() {
+            if let Some(index) = block.find(needle, 1) {
+                return Some(before + index);
+            }
+            before += block.len();
+        }
+        None
+    }
+
+    /// The list as one listpack, if it has shrunk to one block within half the limit and no large
+    /// element is left. Leaves an empty list then.
+    pub fn take_small(&mut self, limit: BlockLimit) -> Option<ListpackBuf> {
+        let view = self.blocks.front().filter(|_| self.blocks.len() == 1)?.as_ref();
+        let is_large = view.len() == 1 && limit.is_large(view.front()?.len());
+        if is_large || !limit.fits_listpack(BlockLimit::framed(view), view.len(), true) {
+            return None;
+        }
+        let mut block = std::mem::take(self).blocks.pop_front()?;
+        block.shrink_if_sparse();
+        Some(block)
     }
 
     /// Which block holds element `index`, and where in it. Walks from the nearer end.
