@@ -427,6 +427,8 @@ pub enum Group {
     Connection,
     /// Keys of any type.
     Generic,
+    /// Hashes.
+    Hash,
     /// Publish and subscribe.
     Pubsub,
     /// The process and its figures.
@@ -439,8 +441,9 @@ pub enum Group {
 
 impl Group {
     /// All groups, in the order of the book.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::String,
+        Self::Hash,
         Self::Generic,
         Self::Transactions,
         Self::Pubsub,
@@ -454,6 +457,7 @@ impl Group {
         match self {
             Self::Connection => "connection",
             Self::Generic => "generic",
+            Self::Hash => "hash",
             Self::Pubsub => "pubsub",
             Self::Server => "server",
             Self::String => "string",

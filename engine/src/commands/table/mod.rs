@@ -12,6 +12,8 @@
 mod command;
 mod connection;
 mod expire;
+mod hash_fields;
+mod hashes;
 mod keys;
 mod numbers;
 mod pubsub;
@@ -24,10 +26,12 @@ use std::sync::LazyLock;
 
 use super::spec::{CommandSpec, Group};
 
-const GROUPS: [&[CommandSpec]; 9] = [
+const GROUPS: [&[CommandSpec]; 11] = [
     command::ROWS,
     connection::ROWS,
     expire::ROWS,
+    hash_fields::ROWS,
+    hashes::ROWS,
     keys::ROWS,
     numbers::ROWS,
     pubsub::ROWS,
