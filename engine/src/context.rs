@@ -140,6 +140,12 @@ impl<'s> Context<'s> {
         self.shared.tunables.thresholds()
     }
 
+    /// The secret seed for the tables of large collections.
+    #[must_use]
+    pub fn table_seed(&self) -> u64 {
+        self.shared.residents.seed
+    }
+
     /// Whether a command that finds nothing may wait; inside EXEC it answers null instead.
     #[must_use]
     pub fn may_wait(&self) -> bool {

@@ -35,7 +35,7 @@ pub struct Thresholds {
 impl Default for Thresholds {
     fn default() -> Self {
         Self {
-            hash_entries_max: 128,
+            hash_entries_max: 512,
             hash_value_max: 64,
             hll_sparse_bytes_max: 3_000,
             list_size_max: -2,

@@ -45,6 +45,8 @@ scripts!(
     blocking_lists,
     connection,
     expiry,
+    hash_fields,
+    hashes,
     keys,
     lists,
     numbers,

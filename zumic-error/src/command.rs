@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::ProtocolError;
+use crate::{HashError, ProtocolError};
 
 /// Longest part of an unknown command's arguments that is quoted back.
 const QUOTED_BYTES_MAX: usize = 128;
@@ -57,6 +57,7 @@ pub enum CommandError {
     ExpireOptionUnknown(String),
     ExpireTimeInvalid(&'static str),
     FilterPathInvalid,
+    Hash(HashError),
     HelloSyntax(String),
     InvalidCommandSpecified,
     KeyCountInvalid,
@@ -373,6 +374,7 @@ impl fmt::Display for CommandError {
             Self::ExpireTimeInvalid(name) => {
                 write!(f, "ERR invalid expire time in '{name}' command")
             }
+            Self::Hash(error) => write!(f, "{error}"),
             Self::HelloSyntax(option) => write!(f, "ERR Syntax error in HELLO option '{option}'"),
             Self::NoSuchUser(name) => write!(f, "ERR No such user '{name}'"),
             Self::NotSupported(what) => write!(f, "ERR {what}"),
@@ -402,6 +404,12 @@ impl fmt::Display for CommandError {
 }
 
 impl std::error::Error for CommandError {}
+
+impl From<HashError> for CommandError {
+    fn from(error: HashError) -> Self {
+        Self::Hash(error)
+    }
+}
 
 impl From<ProtocolError> for CommandError {
     fn from(error: ProtocolError) -> Self {

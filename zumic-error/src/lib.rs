@@ -8,8 +8,10 @@
 
 mod command;
 mod error;
+mod hash;
 mod protocol;
 
 pub use command::CommandError;
 pub use error::{Error, ErrorKind, ResultExt, Status};
+pub use hash::HashError;
 pub use protocol::ProtocolError;

@@ -70,13 +70,11 @@ pub trait Collection: Clone + Default + Debug + Send + Sync + Sized + 'static {
 /// The table of a kind's type.
 pub(crate) fn vtable(kind: Kind) -> &'static VTable {
     match kind {
+        Kind::Hash => const { &VTable::of::<crate::values::hash::Hash>() },
         Kind::List => const { &VTable::of::<crate::values::list::List>() },
-        Kind::Hash
-        | Kind::Set
-        | Kind::SortedSet
-        | Kind::Stream
-        | Kind::String
-        | Kind::TimeSeries => unreachable!("{kind:?} is no collection"),
+        Kind::Set | Kind::SortedSet | Kind::Stream | Kind::String | Kind::TimeSeries => {
+            unreachable!("{kind:?} is no collection")
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod connection;
 mod expire;
 mod extended;
 pub mod glob;
+mod hashes;
 mod keys;
 mod keyspec;
 mod lcs;

@@ -429,6 +429,8 @@ pub enum Group {
     Generic,
     /// Lists.
     List,
+    /// Hashes.
+    Hash,
     /// Publish and subscribe.
     Pubsub,
     /// The process and its figures.
@@ -441,9 +443,10 @@ pub enum Group {
 
 impl Group {
     /// All groups, in the order of the book.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: &'static [Self] = &[
         Self::String,
         Self::List,
+        Self::Hash,
         Self::Generic,
         Self::Transactions,
         Self::Pubsub,
@@ -458,6 +461,7 @@ impl Group {
             Self::Connection => "connection",
             Self::Generic => "generic",
             Self::List => "list",
+            Self::Hash => "hash",
             Self::Pubsub => "pubsub",
             Self::Server => "server",
             Self::String => "string",

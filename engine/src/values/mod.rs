@@ -4,4 +4,5 @@
 //! between its packed block and its large structure by Redis's thresholds, and tells the core how
 //! to store, read and name both.
 
+pub mod hash;
 pub mod list;

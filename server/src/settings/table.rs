@@ -333,7 +333,7 @@ pub static TABLE: &[Setting] = &[
     row("lfu-decay-time", integer!(lfu_decay_minutes, 0..=I32_MAX), "1", Running, Memory,
         "minutes after which an unused LFU counter drops by one; 0 for never"),
 
-    row("hash-max-listpack-entries", integer!(thresholds.hash_entries_max, 0..=i64::MAX), "128", Running, Memory,
+    row("hash-max-listpack-entries", integer!(thresholds.hash_entries_max, 0..=i64::MAX), "512", Running, Memory,
         "fields of a hash that is one packed block at most"),
     row("hash-max-listpack-value", integer!(thresholds.hash_value_max, 0..=i64::MAX), "64", Running, Memory,
         "bytes of the longest field or value in a packed hash"),
@@ -355,7 +355,7 @@ pub static TABLE: &[Setting] = &[
         "members of a sorted set that is one packed block at most"),
     row("zset-max-listpack-value", integer!(thresholds.zset_value_max, 0..=i64::MAX), "64", Running, Memory,
         "bytes of the longest member of a packed sorted set"),
-    row("hash-max-ziplist-entries", integer!(thresholds.hash_entries_max, 0..=i64::MAX), "128", Running, Memory,
+    row("hash-max-ziplist-entries", integer!(thresholds.hash_entries_max, 0..=i64::MAX), "512", Running, Memory,
         "another name of hash-max-listpack-entries"),
     row("hash-max-ziplist-value", integer!(thresholds.hash_value_max, 0..=i64::MAX), "64", Running, Memory,
         "another name of hash-max-listpack-value"),

@@ -12,6 +12,8 @@
 mod command;
 mod connection;
 mod expire;
+mod hash_fields;
+mod hashes;
 mod keys;
 mod lists;
 mod numbers;
@@ -25,10 +27,12 @@ use std::sync::LazyLock;
 
 use super::spec::{CommandSpec, Group};
 
-const GROUPS: [&[CommandSpec]; 10] = [
+const GROUPS: &[&[CommandSpec]] = &[
     command::ROWS,
     connection::ROWS,
     expire::ROWS,
+    hash_fields::ROWS,
+    hashes::ROWS,
     keys::ROWS,
     lists::ROWS,
     numbers::ROWS,
@@ -67,7 +71,7 @@ fn build() -> Table {
         rows.push(row);
         row
     };
-    for &row in GROUPS.into_iter().flatten() {
+    for &row in GROUPS.iter().copied().flatten() {
         let subcommands: Vec<CommandSpec> =
             row.subcommands.iter().map(|sub| *finish(*sub, &mut rows)).collect();
         let subcommands = Box::leak(subcommands.into_boxed_slice());
@@ -173,7 +177,7 @@ pub fn book() -> String {
         "# Commands\n\nGenerated from the command table; `since` is the version of Redis (or of \
          Zumic) that first had it.\n",
     );
-    for group in Group::ALL {
+    for &group in Group::ALL {
         let written = write!(page, "\n## {}\n\n", group.name());
         debug_assert!(written.is_ok(), "writing to a string does not fail");
         for row in commands().iter().filter(|row| row.group == group) {

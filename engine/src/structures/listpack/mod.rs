@@ -214,6 +214,15 @@ impl<'a> Listpack<'a> {
     /// If `stride` is zero.
     #[must_use]
     pub fn find(self, needle: &[u8], stride: usize) -> Option<usize> {
+        self.find_from(needle, stride).map(|(index, _)| index)
+    }
+
+    /// The same, with the entries from the found one on: what a pair's value is read from.
+    ///
+    /// # Panics
+    /// If `stride` is zero.
+    #[must_use]
+    pub fn find_from(self, needle: &[u8], stride: usize) -> Option<(usize, Iter<'a>)> {
         assert!(stride > 0, "a stride of zero looks at one entry for ever");
         let needle = Encoded::of_bytes(needle);
         let mut rest = self.entries;
@@ -221,7 +230,7 @@ impl<'a> Listpack<'a> {
         while index < self.count {
             // L2: equal entries have equal encodings.
             if needle.is_at(rest) {
-                return Some(index);
+                return Some((index, Iter { count: self.count - index, entries: rest }));
             }
             for _ in 0..stride.min(self.count - index) {
                 rest = &rest[whole_size(rest)..];

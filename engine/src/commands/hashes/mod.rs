@@ -1,0 +1,111 @@
+//! Handlers: hashes.
+//!
+//! Why it exists: what all of them share is here. An editing handler never meets a field that
+//! has expired: [`edit`] removes those first, as a step of its own, so that the edit proper can
+//! still fail without having changed anything. A reading handler skips them.
+
+mod expire;
+mod random;
+mod read;
+mod scan;
+mod write;
+
+use zumic_error::{CommandError, HashError};
+
+use super::number::integer;
+use crate::events::Class;
+use crate::values::hash::{Hash, Limits};
+use crate::{Context, Edit, Halt, Missing};
+
+pub(super) use expire::{
+    hexpire, hexpireat, hexpiretime, hgetdel, hgetex, hpersist, hpexpire, hpexpireat, hpexpiretime,
+    hpttl, hsetex, httl,
+};
+pub(super) use random::hrandfield;
+pub(super) use read::{hexists, hget, hgetall, hkeys, hlen, hmget, hstrlen, hvals};
+pub(super) use scan::hscan;
+pub(super) use write::{hdel, hincrby, hincrbyfloat, hmset, hset, hsetnx};
+
+type Outcome = Result<(), Halt>;
+type Args<'a> = [&'a [u8]];
+
+/// Most fields that have expired and are removed in one step of an edit.
+const EXPIRED_MAX: usize = 1_000;
+
+/// What an edit did.
+#[derive(Clone, Copy, Debug)]
+struct Done<R> {
+    result: R,
+    /// The hash lost its last field, and the key with it.
+    emptied: bool,
+}
+
+fn limits(context: &Context<'_>) -> Limits {
+    let thresholds = context.thresholds();
+    Limits {
+        entries_max: thresholds.hash_entries_max,
+        value_max: thresholds.hash_value_max,
+        seed: context.table_seed(),
+    }
+}
+
+/// Edits a hash without expired fields; `None` when the key is absent and may be.
+fn edit<R>(
+    context: &mut Context<'_>,
+    key: &[u8],
+    missing: Missing,
+    mut change: impl FnMut(&mut Hash) -> Result<Edit<R>, CommandError>,
+) -> Result<Option<Done<R>>, Halt> {
+    let now = context.now_ms();
+    loop {
+        let mut emptied = false;
+        let done = context.edit::<Hash, _>(key, missing, |hash| {
+            if hash.remove_due(now, EXPIRED_MAX) > 0 {
+                emptied = hash.len() == 0;
+                return Ok(Edit::Changed(None));
+            }
+            let done = change(hash)?;
+            emptied = hash.len() == 0;
+            Ok(match done {
+                Edit::Changed(result) => Edit::Changed(Some(result)),
+                Edit::Same(result) => Edit::Same(Some(result)),
+            })
+        })?;
+        match done {
+            None => return Ok(None),
+            Some(None) => tell(context, "hexpired", key, emptied),
+            Some(Some(result)) => return Ok(Some(Done { result, emptied })),
+        }
+    }
+}
+
+/// Tells what happened to a hash and, if that was the end of it, to its key.
+fn tell(context: &mut Context<'_>, event: &'static str, key: &[u8], emptied: bool) {
+    context.notify(Class::Hash, event, key);
+    if emptied {
+        context.notify(Class::Generic, "del", key);
+    }
+}
+
+/// The fields behind `FIELDS numfields`, which stands at `at`. `invalid` is the error for a count
+/// that is no number above zero.
+fn fields<'r, 'a>(
+    args: &'r Args<'a>,
+    at: usize,
+    invalid: HashError,
+) -> Result<&'r Args<'a>, CommandError> {
+    if !args.get(at).is_some_and(|word| word.eq_ignore_ascii_case(b"FIELDS")) {
+        return Err(HashError::FieldsMissing.into());
+    }
+    let count = args.get(at + 1).and_then(|count| integer(count)).filter(|count| *count > 0);
+    let count = count.ok_or(invalid)?;
+    let fields = args.get(at + 2..).unwrap_or_default();
+    if usize::try_from(count) != Ok(fields.len()) {
+        return Err(HashError::FieldCountMismatch.into());
+    }
+    Ok(fields)
+}
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).expect("a count of fields in memory")
+}
