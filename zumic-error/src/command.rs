@@ -62,6 +62,7 @@ pub enum CommandError {
     LcsBothFlags,
     LcsTooLong,
     LfuNotSelected,
+    LimitNegative,
     LruNotSelected,
     MaxClients,
     MaxClientsPerIp,
@@ -76,7 +77,11 @@ pub enum CommandError {
     NotAFloat,
     NotAnInt32,
     NotAnInteger,
+    NotInRange { min: i64, max: i64 },
+    NotPositive,
     NotSupported(&'static str),
+    NumkeysNotPositive,
+    NumkeysTooMany,
     OffsetOutOfRange,
     OutOfMemory,
     Overflow,
@@ -292,6 +297,7 @@ impl CommandError {
                  Please note that when switching between policies at runtime LRU and LFU data \
                  will take some time to adjust."
             }
+            Self::LimitNegative => "ERR LIMIT can't be negative",
             Self::LruNotSelected => {
                 "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note \
                  that when switching between policies at runtime LRU and LFU data will take \
@@ -303,6 +309,9 @@ impl CommandError {
                 "ERR value is out of range, value must between -2147483648 and 2147483647"
             }
             Self::NotAnInteger => "ERR value is not an integer or out of range",
+            Self::NotPositive => "ERR value is out of range, must be positive",
+            Self::NumkeysNotPositive => "ERR numkeys should be greater than 0",
+            Self::NumkeysTooMany => "ERR Number of keys can't be greater than number of args",
             Self::OffsetOutOfRange => "ERR offset is out of range",
             Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             Self::Overflow => "ERR increment or decrement would overflow",
@@ -353,6 +362,9 @@ impl fmt::Display for CommandError {
             }
             Self::HelloSyntax(option) => write!(f, "ERR Syntax error in HELLO option '{option}'"),
             Self::NoSuchUser(name) => write!(f, "ERR No such user '{name}'"),
+            Self::NotInRange { min, max } => {
+                write!(f, "ERR value is out of range, value must between {min} and {max}")
+            }
             Self::NotSupported(what) => write!(f, "ERR {what}"),
             Self::Protocol(error) => write!(f, "{error}"),
             Self::SetInfoInvalid(name) => write!(f, "ERR Unrecognized option '{name}'"),

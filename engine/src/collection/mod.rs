@@ -37,6 +37,7 @@ use crate::record::{NewRecord, Record, Value};
 use crate::shared::Fallow;
 use crate::sync::spin_hint;
 use crate::value::Change;
+use crate::values::set::Set;
 
 /// Longest packed block that lives in a record, in bytes: what the records' allocator has small
 /// blocks for. A longer one becomes an object, whatever it is called to clients.
@@ -70,9 +71,9 @@ pub trait Collection: Clone + Default + Debug + Send + Sync + Sized + 'static {
 /// The table of a kind's type.
 pub(crate) fn vtable(kind: Kind) -> &'static VTable {
     match kind {
+        Kind::Set => const { &VTable::of::<Set>() },
         Kind::Hash
         | Kind::List
-        | Kind::Set
         | Kind::SortedSet
         | Kind::Stream
         | Kind::String

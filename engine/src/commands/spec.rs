@@ -229,7 +229,9 @@ impl CommandSpec {
             if range.0 == 0 {
                 range = (first, last, number(step));
             } else {
-                range = (range.0.min(first), range.1.max(last), 1);
+                // As unsigned numbers, so that a position from the end is beyond all others.
+                let last = range.1.cast_unsigned().max(last.cast_unsigned()).cast_signed();
+                range = (range.0.min(first), last, 1);
             }
         }
         range
@@ -431,6 +433,8 @@ pub enum Group {
     Pubsub,
     /// The process and its figures.
     Server,
+    /// Sets.
+    Set,
     /// Strings and the numbers in them.
     String,
     /// MULTI and its kin.
@@ -439,8 +443,9 @@ pub enum Group {
 
 impl Group {
     /// All groups, in the order of the book.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::String,
+        Self::Set,
         Self::Generic,
         Self::Transactions,
         Self::Pubsub,
@@ -456,6 +461,7 @@ impl Group {
             Self::Generic => "generic",
             Self::Pubsub => "pubsub",
             Self::Server => "server",
+            Self::Set => "set",
             Self::String => "string",
             Self::Transactions => "transactions",
         }
