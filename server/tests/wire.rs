@@ -41,7 +41,18 @@ macro_rules! scripts {
     )*};
 }
 
-scripts!(connection, expiry, keys, numbers, pubsub, server, sets, strings, transactions);
+scripts!(
+    connection,
+    expiry,
+    keys,
+    numbers,
+    pubsub,
+    server,
+    sets,
+    strings,
+    time_series,
+    transactions,
+);
 
 /// Runs `check` on all three servers in both protocols, each time with an empty store.
 fn everywhere(options: &[&str], check: impl Fn(&Running, &mut dyn FnMut() -> Client)) {

@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::ProtocolError;
+use crate::{ProtocolError, TimeSeriesError};
 
 /// Longest part of an unknown command's arguments that is quoted back.
 const QUOTED_BYTES_MAX: usize = 128;
@@ -99,6 +99,7 @@ pub enum CommandError {
     Syntax,
     TimeoutInvalid,
     TimeoutNegative,
+    TimeSeries(TimeSeriesError),
     TimeoutNotAFloat,
     TimeoutOutOfRange,
     Unblocked,
@@ -378,6 +379,7 @@ impl fmt::Display for CommandError {
                 "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT \
                  / RESET are allowed in this context"
             ),
+            Self::TimeSeries(error) => write!(f, "{error}"),
             Self::UnknownCommand { .. } | Self::UnknownSubcommand { .. } => {
                 let mut quoted = Vec::new();
                 self.write_quoted(&mut quoted);
@@ -396,6 +398,12 @@ impl std::error::Error for CommandError {}
 impl From<ProtocolError> for CommandError {
     fn from(error: ProtocolError) -> Self {
         Self::Protocol(error)
+    }
+}
+
+impl From<TimeSeriesError> for CommandError {
+    fn from(error: TimeSeriesError) -> Self {
+        Self::TimeSeries(error)
     }
 }
 

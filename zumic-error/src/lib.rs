@@ -9,7 +9,9 @@
 mod command;
 mod error;
 mod protocol;
+mod time_series;
 
 pub use command::CommandError;
 pub use error::{Error, ErrorKind, ResultExt, Status};
 pub use protocol::ProtocolError;
+pub use time_series::TimeSeriesError;

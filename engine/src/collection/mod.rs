@@ -38,6 +38,7 @@ use crate::shared::Fallow;
 use crate::sync::spin_hint;
 use crate::value::Change;
 use crate::values::set::Set;
+use crate::values::time_series::TimeSeries;
 
 /// Longest packed block that lives in a record, in bytes: what the records' allocator has small
 /// blocks for. A longer one becomes an object, whatever it is called to clients.
@@ -72,12 +73,10 @@ pub trait Collection: Clone + Default + Debug + Send + Sync + Sized + 'static {
 pub(crate) fn vtable(kind: Kind) -> &'static VTable {
     match kind {
         Kind::Set => const { &VTable::of::<Set>() },
-        Kind::Hash
-        | Kind::List
-        | Kind::SortedSet
-        | Kind::Stream
-        | Kind::String
-        | Kind::TimeSeries => unreachable!("{kind:?} is no collection"),
+        Kind::TimeSeries => const { &VTable::of::<TimeSeries>() },
+        Kind::Hash | Kind::List | Kind::SortedSet | Kind::Stream | Kind::String => {
+            unreachable!("{kind:?} is no collection")
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The command table: one row per command, and everything that is derived from it.
 //!
 //! Reading order: `spec` (what a row is), `keyspec` and `argument` (its parts), `table` (the
-//! rows), then the handlers by group: `strings`, `lcs`, `numbers`, `sets`, `expire`, `keys`,
+//! rows), then the handlers by group: `strings`, `lcs`, `numbers`, `sets`, `time_series`, `expire`, `keys`,
 //! `object`, `connection`, `command`. `number`, `extended`, `glob` are what they share.
 
 mod argument;
@@ -22,6 +22,7 @@ mod sets;
 mod spec;
 mod strings;
 mod table;
+mod time_series;
 
 pub use argument::Argument;
 pub use keyspec::{KeyFlags, KeyPositions, KeySpec};

@@ -437,15 +437,18 @@ pub enum Group {
     Set,
     /// Strings and the numbers in them.
     String,
+    /// Samples by time.
+    TimeSeries,
     /// MULTI and its kin.
     Transactions,
 }
 
 impl Group {
     /// All groups, in the order of the book.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::String,
         Self::Set,
+        Self::TimeSeries,
         Self::Generic,
         Self::Transactions,
         Self::Pubsub,
@@ -463,6 +466,7 @@ impl Group {
             Self::Server => "server",
             Self::Set => "set",
             Self::String => "string",
+            Self::TimeSeries => "timeseries",
             Self::Transactions => "transactions",
         }
     }

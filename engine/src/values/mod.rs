@@ -5,3 +5,4 @@
 //! the commands nothing of encodings.
 
 pub mod set;
+pub mod time_series;

@@ -18,6 +18,7 @@ mod pubsub;
 mod server;
 mod sets;
 mod strings;
+mod time_series;
 mod transactions;
 
 use std::fmt::Write as _;
@@ -25,7 +26,7 @@ use std::sync::LazyLock;
 
 use super::spec::{CommandSpec, Group};
 
-const GROUPS: [&[CommandSpec]; 10] = [
+const GROUPS: [&[CommandSpec]; 11] = [
     command::ROWS,
     connection::ROWS,
     expire::ROWS,
@@ -35,6 +36,7 @@ const GROUPS: [&[CommandSpec]; 10] = [
     server::ROWS,
     sets::ROWS,
     strings::ROWS,
+    time_series::ROWS,
     transactions::ROWS,
 ];
 
