@@ -7,6 +7,8 @@
 //!
 //! `ZUMIC_STRESS` multiplies the number of commands; `ZUMIC_SEED` repeats a run.
 
+#[path = "differential/sets.rs"]
+mod sets;
 mod support;
 
 use support::process::oracle_available;
@@ -20,8 +22,8 @@ type Request = Vec<Vec<u8>>;
 /// Templates: `K` a key, `V` a value, `I` an integer, `F` a float, `T` seconds, `M`
 /// milliseconds, `A` and `B` absolute times in seconds and milliseconds, `L` and `LM` such times
 /// that are not past (Redis keeps a key set with a past one, and DBSIZE counts it, until its
-/// cycle comes by), `D` a database, `G` a pattern, `X` an index, `O` an offset. `[a|b]` is one of
-/// these or nothing, `(a|b)` one.
+/// cycle comes by), `D` a database, `G` a pattern, `X` an index, `O` an offset, `E` an element of
+/// a collection, `N` one that is a number. `[a|b]` is one of these or nothing, `(a|b)` one.
 const TEMPLATES: &[&str] = &[
     "SET K V",
     "SET K V",
@@ -112,6 +114,9 @@ const TEMPLATES: &[&str] = &[
     "CONFIG GET (maxmemory|timeout|nosuch|databases)",
 ];
 
+/// The templates by groups, each of which is as likely as another.
+const GROUPS: &[&[&str]] = &[TEMPLATES, sets::TEMPLATES];
+
 const VALUES: &[&[u8]] =
     &[b"", b"v", b"hello world", b"\x00\xff\r\n", b"10", b"-1", b"3.5", b"0x10", b" 1", b"abc123"];
 const INTEGERS: &[&str] = &[
@@ -130,6 +135,16 @@ const INTEGERS: &[&str] = &[
     "01",
     "-0",
 ];
+const ELEMENTS: &[&[u8]] = &[
+    b"a",
+    b"b",
+    b"c",
+    b"",
+    b"\x00\xff\r\n",
+    b"01",
+    b"a somewhat longer element, which is beyond what is kept in a listpack",
+];
+const NUMBERS: &[&str] = &["1", "2", "3", "-1", "70000", "-9223372036854775808"];
 const FLOATS: &[&str] =
     &["0", "1", "-1", "0.5", "-0.25", "3", "1e3", "abc", "", "nan", "inf", "1.", ".5"];
 const SECONDS: &[&str] = &["100", "1000", "0", "-1", "abc", "9223372036854775807", "100000000"];
@@ -149,6 +164,9 @@ fn word(random: &mut Random, text: &str) -> Vec<u8> {
             return random.pick(&["0", "0", "0", "1", "2", "99", "-1", "abc"]).as_bytes().to_vec();
         }
         "V" => return random.pick(VALUES).to_vec(),
+        "E" if random.chance(3) => random.pick(NUMBERS).as_bytes(),
+        "E" => return random.pick(ELEMENTS).to_vec(),
+        "N" => random.pick(NUMBERS).as_bytes(),
         "I" => random.pick(INTEGERS).as_bytes(),
         "F" => random.pick(FLOATS).as_bytes(),
         "T" => random.pick(SECONDS).as_bytes(),
@@ -167,7 +185,8 @@ fn word(random: &mut Random, text: &str) -> Vec<u8> {
 
 fn request(random: &mut Random) -> Request {
     let mut words = Vec::new();
-    for part in random.pick(TEMPLATES).split(' ') {
+    let group = *random.pick(GROUPS);
+    for part in random.pick(group).split(' ') {
         let optional = part.strip_prefix('[').and_then(|part| part.strip_suffix(']'));
         let choice = part.strip_prefix('(').and_then(|part| part.strip_suffix(')'));
         let chosen = match (optional, choice) {
@@ -192,6 +211,8 @@ fn history(random: &mut Random) -> Vec<Request> {
     while history.len() < STEPS {
         let request = request(random);
         match request[0].to_ascii_uppercase().as_slice() {
+            // Without a count the answer is random: it may come of a mutation.
+            b"SPOP" | b"SRANDMEMBER" if request.len() == 2 => continue,
             b"WATCH" => watching = true,
             b"FLUSHDB" | b"SWAPDB" if watching => continue,
             _ => {}
@@ -218,6 +239,10 @@ fn mutate(random: &mut Random, words: &mut Request) {
     }
 }
 
+fn is_listpack_or_table(encoding: &[u8]) -> bool {
+    matches!(encoding, b"listpack" | b"hashtable")
+}
+
 /// Orders what has no order, so that two correct servers give equal text.
 fn normal(request: &Request, reply: &Reply) -> String {
     let name = request[0].to_ascii_uppercase();
@@ -228,7 +253,16 @@ fn normal(request: &Request, reply: &Reply) -> String {
     };
     match (name.as_slice(), reply) {
         (b"KEYS", Reply::Array(Some(keys))) => format!("keys {}", sorted(keys)),
-        (b"SCAN", Reply::Array(Some(parts))) if parts.len() == 2 => match &parts[1] {
+        (
+            b"SMEMBERS" | b"SINTER" | b"SUNION" | b"SDIFF" | b"SPOP" | b"SRANDMEMBER",
+            Reply::Array(Some(members)) | Reply::Set(members),
+        ) => {
+            let kind = if matches!(reply, Reply::Set(_)) { "set" } else { "array" };
+            format!("{kind} {}", sorted(members))
+        }
+        // Before 7.2, Redis has no listpacks for sets.
+        (b"OBJECT", Reply::Bulk(Some(name))) if is_listpack_or_table(name) => "either".to_owned(),
+        (b"SCAN" | b"SSCAN", Reply::Array(Some(parts))) if parts.len() == 2 => match &parts[1] {
             Reply::Array(Some(keys)) => format!("scan {} {}", parts[0], sorted(keys)),
             other => other.to_string(),
         },
@@ -236,6 +270,8 @@ fn normal(request: &Request, reply: &Reply) -> String {
         (b"EXEC", Reply::Array(Some(replies))) => {
             let kinds = replies.iter().map(|reply| match reply {
                 Reply::Array(_) => "[...]".to_owned(),
+                Reply::Set(_) => "~[...]".to_owned(),
+                Reply::Bulk(Some(name)) if is_listpack_or_table(name) => "either".to_owned(),
                 other => round_down(other),
             });
             kinds.collect::<Vec<_>>().join(" ")

@@ -52,8 +52,10 @@ scripts!(
     numbers,
     pubsub,
     server,
+    sets,
     strings,
-    transactions
+    time_series,
+    transactions,
 );
 
 /// Runs `check` on all three servers in both protocols, each time with an empty store.

@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::{HashError, ProtocolError};
+use crate::{HashError, ProtocolError, TimeSeriesError};
 
 /// Longest part of an unknown command's arguments that is quoted back.
 const QUOTED_BYTES_MAX: usize = 128;
@@ -67,6 +67,7 @@ pub enum CommandError {
     LcsBothFlags,
     LcsTooLong,
     LfuNotSelected,
+    LimitNegative,
     LruNotSelected,
     MaxClients,
     MaxClientsPerIp,
@@ -83,8 +84,11 @@ pub enum CommandError {
     NotAnInt32,
     NotAnInteger,
     NotNegatable,
+    NotInRange { min: i64, max: i64 },
     NotPositive,
     NotSupported(&'static str),
+    NumkeysNotPositive,
+    NumkeysTooMany,
     OffsetOutOfRange,
     OutOfMemory,
     Overflow,
@@ -103,6 +107,7 @@ pub enum CommandError {
     Syntax,
     TimeoutInvalid,
     TimeoutNegative,
+    TimeSeries(TimeSeriesError),
     TimeoutNotAFloat,
     TimeoutOutOfRange,
     Unblocked,
@@ -306,6 +311,7 @@ impl CommandError {
                  Please note that when switching between policies at runtime LRU and LFU data \
                  will take some time to adjust."
             }
+            Self::LimitNegative => "ERR LIMIT can't be negative",
             Self::LruNotSelected => {
                 "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note \
                  that when switching between policies at runtime LRU and LFU data will take \
@@ -322,6 +328,8 @@ impl CommandError {
                  9223372036854775807"
             }
             Self::NotPositive => "ERR value is out of range, must be positive",
+            Self::NumkeysNotPositive => "ERR numkeys should be greater than 0",
+            Self::NumkeysTooMany => "ERR Number of keys can't be greater than number of args",
             Self::OffsetOutOfRange => "ERR offset is out of range",
             Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             Self::Overflow => "ERR increment or decrement would overflow",
@@ -377,6 +385,9 @@ impl fmt::Display for CommandError {
             Self::Hash(error) => write!(f, "{error}"),
             Self::HelloSyntax(option) => write!(f, "ERR Syntax error in HELLO option '{option}'"),
             Self::NoSuchUser(name) => write!(f, "ERR No such user '{name}'"),
+            Self::NotInRange { min, max } => {
+                write!(f, "ERR value is out of range, value must between {min} and {max}")
+            }
             Self::NotSupported(what) => write!(f, "ERR {what}"),
             Self::Protocol(error) => write!(f, "{error}"),
             Self::SetInfoInvalid(name) => write!(f, "ERR Unrecognized option '{name}'"),
@@ -390,6 +401,7 @@ impl fmt::Display for CommandError {
                 "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT \
                  / RESET are allowed in this context"
             ),
+            Self::TimeSeries(error) => write!(f, "{error}"),
             Self::UnknownCommand { .. } | Self::UnknownSubcommand { .. } => {
                 let mut quoted = Vec::new();
                 self.write_quoted(&mut quoted);
@@ -414,6 +426,12 @@ impl From<HashError> for CommandError {
 impl From<ProtocolError> for CommandError {
     fn from(error: ProtocolError) -> Self {
         Self::Protocol(error)
+    }
+}
+
+impl From<TimeSeriesError> for CommandError {
+    fn from(error: TimeSeriesError) -> Self {
+        Self::TimeSeries(error)
     }
 }
 

@@ -72,7 +72,9 @@ pub(crate) fn vtable(kind: Kind) -> &'static VTable {
     match kind {
         Kind::Hash => const { &VTable::of::<crate::values::hash::Hash>() },
         Kind::List => const { &VTable::of::<crate::values::list::List>() },
-        Kind::Set | Kind::SortedSet | Kind::Stream | Kind::String | Kind::TimeSeries => {
+        Kind::Set => const { &VTable::of::<crate::values::set::Set>() },
+        Kind::TimeSeries => const { &VTable::of::<crate::values::time_series::TimeSeries>() },
+        Kind::SortedSet | Kind::Stream | Kind::String => {
             unreachable!("{kind:?} is no collection")
         }
     }

@@ -10,6 +10,9 @@
 
 /// Whether the whole of `text` matches `pattern`, bytes compared as they are.
 ///
+/// An empty text matches no pattern but the empty one, not even `*`: Redis does not begin to
+/// read a pattern without a text.
+///
 /// Cost: O(pattern x text) at worst, O(pattern + text) for patterns with one star.
 ///
 /// # Examples
@@ -23,7 +26,20 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     matches_with(pattern, text, |byte| byte)
 }
 
-/// The same, letters in any case.
+/// The same for names that a client lists: `*` alone selects them all, the empty one included.
+///
+/// # Examples
+/// ```
+/// use engine::commands::glob::{matches, selects};
+/// assert!(selects(b"*", b"") && !matches(b"*", b""));
+/// assert!(!selects(b"**", b""));
+/// ```
+#[must_use]
+pub fn selects(pattern: &[u8], name: &[u8]) -> bool {
+    pattern == b"*" || matches(pattern, name)
+}
+
+/// As [`matches`], letters in any case.
 #[must_use]
 pub fn matches_ignoring_case(pattern: &[u8], text: &[u8]) -> bool {
     matches_with(pattern, text, |byte| byte.to_ascii_lowercase())
@@ -114,15 +130,21 @@ fn class_matches(class: &[u8], byte: u8, fold: impl Fn(u8) -> u8) -> (bool, usiz
 mod tests {
     use super::*;
 
-    /// Tries every split of every star, as Redis does: the definition, in exponential time.
     fn naive(pattern: &[u8], text: &[u8]) -> bool {
+        if text.is_empty() { pattern.is_empty() } else { naive_rest(pattern, text) }
+    }
+
+    /// Tries every split of every star, as Redis does: the definition, in exponential time.
+    fn naive_rest(pattern: &[u8], text: &[u8]) -> bool {
         match (pattern, text) {
             ([], _) => text.is_empty(),
-            ([b'*', rest @ ..], _) => (0..=text.len()).any(|skipped| naive(rest, &text[skipped..])),
+            ([b'*', rest @ ..], _) => {
+                (0..=text.len()).any(|skipped| naive_rest(rest, &text[skipped..]))
+            }
             (_, []) => false,
             (_, [first, rest @ ..]) => {
                 let (matched, used) = one(pattern, *first, |byte| byte);
-                matched && naive(&pattern[used..], rest)
+                matched && naive_rest(&pattern[used..], rest)
             }
         }
     }
@@ -152,6 +174,7 @@ mod tests {
             ("*", "", true),
             ("**", "", false),
             ("a*", "a", true),
+            ("a**", "a", true),
             ("[abc", "b", true),
             ("[^", "b", true),
             ("[", "b", false),

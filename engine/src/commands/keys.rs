@@ -66,7 +66,7 @@ pub(super) fn keys(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let mut found: Vec<&Record> = Vec::new();
     loop {
         let step = context.scan(cursor, 1_024);
-        found.extend(step.records.iter().filter(|record| glob::matches(pattern, record.key())));
+        found.extend(step.records.iter().filter(|record| glob::selects(pattern, record.key())));
         cursor = step.cursor;
         if cursor == 0 {
             break;
@@ -109,7 +109,7 @@ impl<'a> ScanFilter<'a> {
     }
 
     fn shows(&self, record: &Record) -> bool {
-        self.pattern.is_none_or(|pattern| glob::matches(pattern, record.key()))
+        self.pattern.is_none_or(|pattern| glob::selects(pattern, record.key()))
             && self
                 .kind
                 .is_none_or(|kind| kind.eq_ignore_ascii_case(record.kind().name().as_bytes()))

@@ -229,7 +229,9 @@ impl CommandSpec {
             if range.0 == 0 {
                 range = (first, last, number(step));
             } else {
-                range = (range.0.min(first), range.1.max(last), 1);
+                // As unsigned numbers, so that a position from the end is beyond all others.
+                let last = range.1.cast_unsigned().max(last.cast_unsigned()).cast_signed();
+                range = (range.0.min(first), last, 1);
             }
         }
         range
@@ -435,8 +437,12 @@ pub enum Group {
     Pubsub,
     /// The process and its figures.
     Server,
+    /// Sets.
+    Set,
     /// Strings and the numbers in them.
     String,
+    /// Samples by time.
+    TimeSeries,
     /// MULTI and its kin.
     Transactions,
 }
@@ -464,7 +470,9 @@ impl Group {
             Self::Hash => "hash",
             Self::Pubsub => "pubsub",
             Self::Server => "server",
+            Self::Set => "set",
             Self::String => "string",
+            Self::TimeSeries => "timeseries",
             Self::Transactions => "transactions",
         }
     }

@@ -6,3 +6,5 @@
 
 pub mod hash;
 pub mod list;
+pub mod set;
+pub mod time_series;

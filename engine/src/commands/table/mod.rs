@@ -19,7 +19,9 @@ mod lists;
 mod numbers;
 mod pubsub;
 mod server;
+mod sets;
 mod strings;
+mod time_series;
 mod transactions;
 
 use std::fmt::Write as _;
@@ -38,7 +40,9 @@ const GROUPS: &[&[CommandSpec]] = &[
     numbers::ROWS,
     pubsub::ROWS,
     server::ROWS,
+    sets::ROWS,
     strings::ROWS,
+    time_series::ROWS,
     transactions::ROWS,
 ];
 

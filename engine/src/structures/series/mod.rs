@@ -72,6 +72,19 @@ impl DuplicatePolicy {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Blocked;
 
+/// What a chunk holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ChunkInfo {
+    /// The time of its earliest sample.
+    pub first_time: i64,
+    /// The time of its latest sample.
+    pub last_time: i64,
+    /// How many there are.
+    pub samples: usize,
+    /// How many bytes they take.
+    pub bytes: usize,
+}
+
 /// Samples by time.
 ///
 /// # Examples
@@ -150,6 +163,16 @@ impl Series {
     #[must_use]
     pub fn get(&self, time: i64) -> Option<f64> {
         self.range(time, time).next().map(|sample| sample.value)
+    }
+
+    /// The chunks in order of time: what TS.INFO shows of them.
+    pub fn chunks(&self) -> impl ExactSizeIterator<Item = ChunkInfo> + '_ {
+        self.chunks.iter().map(|chunk| ChunkInfo {
+            first_time: chunk.first_time(),
+            last_time: chunk.last().time,
+            samples: chunk.len(),
+            bytes: chunk.bytes_len(),
+        })
     }
 
     /// The samples from `from` to `to`, both included, in order of time.
