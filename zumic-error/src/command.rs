@@ -37,6 +37,8 @@ pub enum CommandError {
     ConfigInvalid { name: String, reason: String },
     ConfigNoFile,
     ConfigUnknown(String),
+    CountNotPositive,
+    InputKeysMissing(&'static str),
     InvalidCursor,
     DbIndexInvalidFirst,
     DbIndexInvalidSecond,
@@ -62,6 +64,8 @@ pub enum CommandError {
     LcsBothFlags,
     LcsTooLong,
     LfuNotSelected,
+    LexRangeInvalid,
+    LimitNegative,
     LruNotSelected,
     MaxClients,
     MaxClientsPerIp,
@@ -76,7 +80,10 @@ pub enum CommandError {
     NotAFloat,
     NotAnInt32,
     NotAnInteger,
+    NotInRange { min: i64, max: i64 },
+    NotPositive,
     NotSupported(&'static str),
+    NumkeysNotPositive,
     OffsetOutOfRange,
     OutOfMemory,
     Overflow,
@@ -84,7 +91,11 @@ pub enum CommandError {
     ProtoVersionInvalid,
     PublishNotJson,
     PublishNotUtf8,
+    RangeLimitByRank,
+    RangeScoresByLex,
     SameObject,
+    ScoreNan,
+    ScoreRangeInvalid,
     SetInfoInvalid(String),
     ShutdownNotInProgress,
     SlowlogCountInvalid,
@@ -99,10 +110,15 @@ pub enum CommandError {
     Unblocked,
     UnknownCommand { name: Vec<u8>, args: Vec<Vec<u8>> },
     UnknownSubcommand { container: String, name: Vec<u8> },
+    ValueOutOfRange,
     WatchInMulti,
+    WeightNotAFloat,
     WrongArity(String),
     WrongPass,
     WrongType,
+    ZaddGtLtNx,
+    ZaddIncrementPairs,
+    ZaddNxXx,
 }
 
 impl CommandError {
@@ -269,6 +285,7 @@ impl CommandError {
         Some(match self {
             Self::BadKeyPositions => "ERR Invalid arguments specified for command",
             Self::CommandHasNoKeys => "ERR The command has no key arguments",
+            Self::CountNotPositive => "ERR count should be greater than 0",
             Self::InvalidCursor => "ERR invalid cursor",
             Self::DbIndexInvalidFirst => "ERR invalid first DB index",
             Self::DbIndexInvalidSecond => "ERR invalid second DB index",
@@ -292,6 +309,8 @@ impl CommandError {
                  Please note that when switching between policies at runtime LRU and LFU data \
                  will take some time to adjust."
             }
+            Self::LexRangeInvalid => "ERR min or max not valid string range item",
+            Self::LimitNegative => "ERR LIMIT can't be negative",
             Self::LruNotSelected => {
                 "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note \
                  that when switching between policies at runtime LRU and LFU data will take \
@@ -303,14 +322,30 @@ impl CommandError {
                 "ERR value is out of range, value must between -2147483648 and 2147483647"
             }
             Self::NotAnInteger => "ERR value is not an integer or out of range",
+            Self::NotPositive => "ERR value is out of range, must be positive",
+            Self::NumkeysNotPositive => "ERR numkeys should be greater than 0",
             Self::OffsetOutOfRange => "ERR offset is out of range",
             Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             Self::Overflow => "ERR increment or decrement would overflow",
+            Self::RangeLimitByRank => {
+                "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or \
+                 BYLEX"
+            }
+            Self::RangeScoresByLex => {
+                "ERR syntax error, WITHSCORES not supported in combination with BYLEX"
+            }
             Self::SameObject => "ERR source and destination objects are the same",
+            Self::ScoreNan => "ERR resulting score is not a number (NaN)",
+            Self::ScoreRangeInvalid => "ERR min or max is not a float",
             Self::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
             Self::Syntax => "ERR syntax error",
             Self::Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
+            Self::ValueOutOfRange => "ERR value is out of range",
+            Self::WeightNotAFloat => "ERR weight value is not a float",
             Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
+            Self::ZaddGtLtNx => "ERR GT, LT, and/or NX options at the same time are not compatible",
+            Self::ZaddIncrementPairs => "ERR INCR option supports a single increment-element pair",
+            Self::ZaddNxXx => "ERR XX and NX options at the same time are not compatible",
             _ => return None,
         })
     }
@@ -352,7 +387,13 @@ impl fmt::Display for CommandError {
                 write!(f, "ERR invalid expire time in '{name}' command")
             }
             Self::HelloSyntax(option) => write!(f, "ERR Syntax error in HELLO option '{option}'"),
+            Self::InputKeysMissing(name) => {
+                write!(f, "ERR at least 1 input key is needed for '{name}' command")
+            }
             Self::NoSuchUser(name) => write!(f, "ERR No such user '{name}'"),
+            Self::NotInRange { min, max } => {
+                write!(f, "ERR value is out of range, value must between {min} and {max}")
+            }
             Self::NotSupported(what) => write!(f, "ERR {what}"),
             Self::Protocol(error) => write!(f, "{error}"),
             Self::SetInfoInvalid(name) => write!(f, "ERR Unrecognized option '{name}'"),

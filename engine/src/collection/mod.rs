@@ -70,13 +70,10 @@ pub trait Collection: Clone + Default + Debug + Send + Sync + Sized + 'static {
 /// The table of a kind's type.
 pub(crate) fn vtable(kind: Kind) -> &'static VTable {
     match kind {
-        Kind::Hash
-        | Kind::List
-        | Kind::Set
-        | Kind::SortedSet
-        | Kind::Stream
-        | Kind::String
-        | Kind::TimeSeries => unreachable!("{kind:?} is no collection"),
+        Kind::SortedSet => const { &VTable::of::<crate::values::sorted_set::SortedSet>() },
+        Kind::Hash | Kind::List | Kind::Set | Kind::Stream | Kind::String | Kind::TimeSeries => {
+            unreachable!("{kind:?} is no collection")
+        }
     }
 }
 

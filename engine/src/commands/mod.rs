@@ -18,6 +18,7 @@ mod natural;
 pub mod number;
 mod numbers;
 mod object;
+mod sorted_sets;
 mod spec;
 mod strings;
 mod table;

@@ -431,6 +431,8 @@ pub enum Group {
     Pubsub,
     /// The process and its figures.
     Server,
+    /// Sorted sets.
+    SortedSet,
     /// Strings and the numbers in them.
     String,
     /// MULTI and its kin.
@@ -439,8 +441,9 @@ pub enum Group {
 
 impl Group {
     /// All groups, in the order of the book.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::String,
+        Self::SortedSet,
         Self::Generic,
         Self::Transactions,
         Self::Pubsub,
@@ -456,6 +459,7 @@ impl Group {
             Self::Generic => "generic",
             Self::Pubsub => "pubsub",
             Self::Server => "server",
+            Self::SortedSet => "sorted-set",
             Self::String => "string",
             Self::Transactions => "transactions",
         }

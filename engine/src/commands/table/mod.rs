@@ -16,6 +16,9 @@ mod keys;
 mod numbers;
 mod pubsub;
 mod server;
+mod sorted_set_algebra;
+mod sorted_set_ranges;
+mod sorted_sets;
 mod strings;
 mod transactions;
 
@@ -24,7 +27,7 @@ use std::sync::LazyLock;
 
 use super::spec::{CommandSpec, Group};
 
-const GROUPS: [&[CommandSpec]; 9] = [
+const GROUPS: [&[CommandSpec]; 12] = [
     command::ROWS,
     connection::ROWS,
     expire::ROWS,
@@ -32,6 +35,9 @@ const GROUPS: [&[CommandSpec]; 9] = [
     numbers::ROWS,
     pubsub::ROWS,
     server::ROWS,
+    sorted_set_algebra::ROWS,
+    sorted_set_ranges::ROWS,
+    sorted_sets::ROWS,
     strings::ROWS,
     transactions::ROWS,
 ];
