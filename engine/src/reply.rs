@@ -42,6 +42,9 @@ pub trait ReplySink {
     fn map(&mut self, pairs: usize);
     /// A set of `len` elements follows; array in version 2.
     fn set(&mut self, len: usize);
+    /// `len` members, each with its score, follow: in version 2 flat, in version 3 an array of
+    /// pairs whose `array(2)` the caller writes, in version 4 the frame of sorted sets.
+    fn sorted_set(&mut self, len: usize);
     /// An out-of-band push of `len` elements follows; array in version 2.
     fn push(&mut self, len: usize);
     /// `pairs` pairs that describe the reply behind them; not in version 2.
@@ -50,6 +53,8 @@ pub trait ReplySink {
     fn boolean(&mut self, value: bool);
     /// A double; bulk string in version 2.
     fn double(&mut self, value: f64);
+    /// A double as a bulk string in every version.
+    fn bulk_double(&mut self, value: f64);
     /// A number beyond 64 bits in decimal digits; bulk string in version 2.
     fn big_number(&mut self, digits: &str);
     /// Text with a three-letter format such as `txt`; bulk string in version 2.
@@ -75,10 +80,12 @@ impl ReplySink for Discard {
     fn array(&mut self, _: usize) {}
     fn map(&mut self, _: usize) {}
     fn set(&mut self, _: usize) {}
+    fn sorted_set(&mut self, _: usize) {}
     fn push(&mut self, _: usize) {}
     fn attribute(&mut self, _: usize) {}
     fn boolean(&mut self, _: bool) {}
     fn double(&mut self, _: f64) {}
+    fn bulk_double(&mut self, _: f64) {}
     fn big_number(&mut self, _: &str) {}
     fn verbatim(&mut self, _: [u8; 3], _: &[u8]) {}
 }

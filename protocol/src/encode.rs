@@ -179,6 +179,11 @@ impl<'o> Encoder<'o> {
             self.out.extend_from_slice(b"\r\n");
             return;
         }
+        self.bulk_double(number);
+    }
+
+    /// A double as a bulk string, in every version.
+    pub fn bulk_double(&mut self, number: f64) {
         // The header tells a length that is known behind it: written last, turned to the front.
         let start = self.out.len();
         write_double(self.out, number);
@@ -254,7 +259,7 @@ mod tests {
     #[test]
     fn each_frame_in_version_two_and_three() {
         type Write = fn(&mut Encoder<'_>);
-        let cases: [(Write, &str, &str); 13] = [
+        let cases: [(Write, &str, &str); 14] = [
             (|e| e.null(), "$-1\r\n", "_\r\n"),
             (|e| e.null_array(), "*-1\r\n", "_\r\n"),
             (|e| e.map(2), "*4\r\n", "%2\r\n"),
@@ -262,6 +267,7 @@ mod tests {
             (|e| e.push(3), "*3\r\n", ">3\r\n"),
             (|e| e.boolean(true), ":1\r\n", "#t\r\n"),
             (|e| e.double(2.5), "$3\r\n2.5\r\n", ",2.5\r\n"),
+            (|e| e.bulk_double(2.5), "$3\r\n2.5\r\n", "$3\r\n2.5\r\n"),
             (|e| e.double(0.1 + 0.2), "$19\r\n0.30000000000000004\r\n", ",0.30000000000000004\r\n"),
             (|e| e.big_number("123"), "$3\r\n123\r\n", "(123\r\n"),
             (|e| e.verbatim(*b"txt", b"hi"), "$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n"),

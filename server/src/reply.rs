@@ -88,6 +88,10 @@ impl ReplySink for Reply<'_> {
         self.encoder().set(len);
     }
 
+    fn sorted_set(&mut self, len: usize) {
+        self.encoder().scored(len);
+    }
+
     fn push(&mut self, len: usize) {
         self.encoder().push(len);
     }
@@ -102,6 +106,10 @@ impl ReplySink for Reply<'_> {
 
     fn double(&mut self, value: f64) {
         self.encoder().double(value);
+    }
+
+    fn bulk_double(&mut self, value: f64) {
+        self.encoder().bulk_double(value);
     }
 
     fn big_number(&mut self, digits: &str) {

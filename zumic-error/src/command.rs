@@ -40,6 +40,7 @@ pub enum CommandError {
     CountNegative,
     CountNotPositive,
     IndexOutOfRange,
+    InputKeysMissing(&'static str),
     InvalidCursor,
     DbIndexInvalidFirst,
     DbIndexInvalidSecond,
@@ -67,6 +68,7 @@ pub enum CommandError {
     LcsBothFlags,
     LcsTooLong,
     LfuNotSelected,
+    LexRangeInvalid,
     LimitNegative,
     LruNotSelected,
     MaxClients,
@@ -97,7 +99,11 @@ pub enum CommandError {
     PublishNotJson,
     PublishNotUtf8,
     RankZero,
+    RangeLimitByRank,
+    RangeScoresByLex,
     SameObject,
+    ScoreNan,
+    ScoreRangeInvalid,
     SetInfoInvalid(String),
     ShutdownNotInProgress,
     SlowlogCountInvalid,
@@ -113,10 +119,15 @@ pub enum CommandError {
     Unblocked,
     UnknownCommand { name: Vec<u8>, args: Vec<Vec<u8>> },
     UnknownSubcommand { container: String, name: Vec<u8> },
+    ValueOutOfRange,
     WatchInMulti,
+    WeightNotAFloat,
     WrongArity(String),
     WrongPass,
     WrongType,
+    ZaddGtLtNx,
+    ZaddIncrementPairs,
+    ZaddNxXx,
 }
 
 impl CommandError {
@@ -311,6 +322,7 @@ impl CommandError {
                  Please note that when switching between policies at runtime LRU and LFU data \
                  will take some time to adjust."
             }
+            Self::LexRangeInvalid => "ERR min or max not valid string range item",
             Self::LimitNegative => "ERR LIMIT can't be negative",
             Self::LruNotSelected => {
                 "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note \
@@ -337,11 +349,25 @@ impl CommandError {
                 "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second \
                  ... or use negative to start from the end of the list"
             }
+            Self::RangeLimitByRank => {
+                "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or \
+                 BYLEX"
+            }
+            Self::RangeScoresByLex => {
+                "ERR syntax error, WITHSCORES not supported in combination with BYLEX"
+            }
             Self::SameObject => "ERR source and destination objects are the same",
+            Self::ScoreNan => "ERR resulting score is not a number (NaN)",
+            Self::ScoreRangeInvalid => "ERR min or max is not a float",
             Self::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
             Self::Syntax => "ERR syntax error",
             Self::Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
+            Self::ValueOutOfRange => "ERR value is out of range",
+            Self::WeightNotAFloat => "ERR weight value is not a float",
             Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
+            Self::ZaddGtLtNx => "ERR GT, LT, and/or NX options at the same time are not compatible",
+            Self::ZaddIncrementPairs => "ERR INCR option supports a single increment-element pair",
+            Self::ZaddNxXx => "ERR XX and NX options at the same time are not compatible",
             _ => return None,
         })
     }
@@ -384,6 +410,9 @@ impl fmt::Display for CommandError {
             }
             Self::Hash(error) => write!(f, "{error}"),
             Self::HelloSyntax(option) => write!(f, "ERR Syntax error in HELLO option '{option}'"),
+            Self::InputKeysMissing(name) => {
+                write!(f, "ERR at least 1 input key is needed for '{name}' command")
+            }
             Self::NoSuchUser(name) => write!(f, "ERR No such user '{name}'"),
             Self::NotInRange { min, max } => {
                 write!(f, "ERR value is out of range, value must between {min} and {max}")

@@ -73,10 +73,9 @@ pub(crate) fn vtable(kind: Kind) -> &'static VTable {
         Kind::Hash => const { &VTable::of::<crate::values::hash::Hash>() },
         Kind::List => const { &VTable::of::<crate::values::list::List>() },
         Kind::Set => const { &VTable::of::<crate::values::set::Set>() },
+        Kind::SortedSet => const { &VTable::of::<crate::values::sorted_set::SortedSet>() },
         Kind::TimeSeries => const { &VTable::of::<crate::values::time_series::TimeSeries>() },
-        Kind::SortedSet | Kind::Stream | Kind::String => {
-            unreachable!("{kind:?} is no collection")
-        }
+        Kind::Stream | Kind::String => unreachable!("{kind:?} is no collection"),
     }
 }
 

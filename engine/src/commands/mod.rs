@@ -21,6 +21,7 @@ pub mod number;
 mod numbers;
 mod object;
 mod sets;
+mod sorted_sets;
 mod spec;
 mod strings;
 mod table;

@@ -439,6 +439,8 @@ pub enum Group {
     Server,
     /// Sets.
     Set,
+    /// Sorted sets.
+    SortedSet,
     /// Strings and the numbers in them.
     String,
     /// Samples by time.
@@ -471,6 +473,7 @@ impl Group {
             Self::Pubsub => "pubsub",
             Self::Server => "server",
             Self::Set => "set",
+            Self::SortedSet => "sorted-set",
             Self::String => "string",
             Self::TimeSeries => "timeseries",
             Self::Transactions => "transactions",

@@ -8,6 +8,7 @@
 pub mod intset;
 pub mod listpack;
 pub mod quicklist;
+pub mod ranked;
 pub mod series;
 pub mod smart_hash;
 pub mod stream;

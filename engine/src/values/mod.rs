@@ -7,4 +7,5 @@
 pub mod hash;
 pub mod list;
 pub mod set;
+pub mod sorted_set;
 pub mod time_series;

@@ -109,6 +109,9 @@ impl ReplySink for Collect {
     fn set(&mut self, len: usize) {
         self.open('~', len);
     }
+    fn sorted_set(&mut self, len: usize) {
+        self.open('*', len);
+    }
     fn push(&mut self, len: usize) {
         self.open('>', len);
     }
@@ -120,6 +123,9 @@ impl ReplySink for Collect {
     }
     fn double(&mut self, value: f64) {
         self.add(Value::Simple(value.to_string()));
+    }
+    fn bulk_double(&mut self, value: f64) {
+        self.add(Value::bulk(value.to_string().as_bytes()));
     }
     fn big_number(&mut self, digits: &str) {
         self.add(Value::Simple(digits.to_owned()));

@@ -20,6 +20,9 @@ mod numbers;
 mod pubsub;
 mod server;
 mod sets;
+mod sorted_set_algebra;
+mod sorted_set_ranges;
+mod sorted_sets;
 mod strings;
 mod time_series;
 mod transactions;
@@ -41,6 +44,9 @@ const GROUPS: &[&[CommandSpec]] = &[
     pubsub::ROWS,
     server::ROWS,
     sets::ROWS,
+    sorted_set_algebra::ROWS,
+    sorted_set_ranges::ROWS,
+    sorted_sets::ROWS,
     strings::ROWS,
     time_series::ROWS,
     transactions::ROWS,

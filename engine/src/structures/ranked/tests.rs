@@ -1,0 +1,115 @@
+//! The ranked set as a whole.
+
+use super::Ranked;
+use super::properties::agrees_with_model;
+
+fn random(seed: &mut u64) -> u64 {
+    *seed ^= *seed >> 12;
+    *seed ^= *seed << 25;
+    *seed ^= *seed >> 27;
+    seed.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11
+}
+
+#[test]
+fn random_operations_agree_with_the_model() {
+    let one = std::env::var("ZUMIC_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
+    for seed in one.map_or(1..=20, |seed| seed..=seed) {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let bytes: Vec<u8> = (0..4_000).map(|_| random(&mut state).to_le_bytes()[0]).collect();
+        agrees_with_model(&bytes, &format!("SEED={seed}"));
+    }
+}
+
+fn member(number: u64) -> Vec<u8> {
+    format!("member:{number:09}").into_bytes()
+}
+
+/// The figure of the design: at most 20 bytes over score and member.
+#[test]
+fn elements_are_small_whatever_the_order_of_insertion() {
+    const COUNT: u64 = 100_000;
+    let orders: [(&str, fn(u64) -> u64); 3] = [
+        ("ascending", |number| number),
+        ("descending", |number| COUNT - number),
+        ("scattered", |number| number.wrapping_mul(0x9E37_79B9) % 1_000_003),
+    ];
+    for (name, order) in orders {
+        let mut ranked = Ranked::new(1);
+        let mut most = 0;
+        for number in 0..COUNT {
+            let score = f64::from(u32::try_from(order(number)).unwrap());
+            assert_eq!(ranked.insert(&member(number), score), None);
+            let over = ranked.memory() as u64 / (number + 1);
+            if number > 10_000 {
+                most = most.max(over);
+            }
+        }
+        ranked.check();
+        assert!(most <= 24 + 20, "{name}: {most} bytes per element");
+    }
+}
+
+#[test]
+fn memory_comes_back() {
+    let mut ranked = Ranked::new(1);
+    let empty = ranked.memory();
+    for number in 0..50_000 {
+        ranked.insert(&member(number), 1.0);
+    }
+    let full = ranked.memory();
+    for number in (1..49_000).map(|number| number * 7 % 50_000) {
+        assert_eq!(ranked.remove(&member(number)), Some(1.0));
+    }
+    ranked.check();
+    assert!(ranked.memory() * 8 < full, "{} of {full}", ranked.memory());
+    ranked.remove_range(0, u64::MAX, |_, _| ());
+    assert!(ranked.is_empty() && ranked.pop_first().is_none() && ranked.pop_last().is_none());
+    ranked.check();
+    assert!(ranked.memory() <= empty * 2 + 4_096, "{} of {empty}", ranked.memory());
+}
+
+/// What Redis promises of SCAN: what stays is returned, whatever comes and goes in between.
+#[test]
+fn a_scan_returns_what_stays() {
+    let mut ranked = Ranked::new(3);
+    for number in 0..4_000 {
+        ranked.insert(&member(number), 0.0);
+    }
+    let (mut cursor, mut seen, mut round) = (0, Vec::new(), 0);
+    loop {
+        cursor = ranked.scan(cursor, 10, |member, _| seen.push(member.to_vec()));
+        if cursor == 0 {
+            break;
+        }
+        for number in 0..30 {
+            ranked.remove(&member(2_000 + (round * 30 + number) % 2_000));
+            ranked.insert(&member(10_000 + round * 30 + number), 1.0);
+        }
+        round += 1;
+    }
+    seen.sort();
+    let stays: Vec<_> = (0..2_000).map(member).collect();
+    assert!(stays.iter().all(|member| seen.binary_search(member).is_ok()));
+    let before = seen.len();
+    seen.dedup();
+    assert_eq!(seen.len(), before, "no element comes twice");
+}
+
+#[test]
+fn equal_scores_are_ordered_by_member() {
+    let mut ranked = Ranked::new(3);
+    for number in 0..3_000_u64 {
+        ranked.insert(&member(number * 1_009 % 3_000), if number % 2 == 0 { 0.0 } else { -0.0 });
+    }
+    ranked.check();
+    assert_eq!(ranked.rank(&member(1_234)), Some((1_234, 0.0)));
+    assert_eq!(ranked.count_while(|_, one| one < &member(77)[..]), 77);
+    assert_eq!(ranked.select(2_999).map(|(member, _)| member.to_vec()), Some(member(2_999)));
+    assert_eq!(ranked.select(3_000), None);
+}
+
+#[test]
+#[should_panic(expected = "never NaN")]
+fn nan_is_refused() {
+    Ranked::new(1).insert(b"m", f64::NAN);
+}
