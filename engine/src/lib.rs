@@ -45,6 +45,7 @@ mod thresholds;
 mod tid;
 mod transaction;
 mod value;
+mod values;
 mod whole;
 
 pub use collection::{Collection, Edit, Missing, Stored, View};

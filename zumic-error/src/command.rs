@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::ProtocolError;
+use crate::{ProtocolError, StreamError};
 
 /// Longest part of an unknown command's arguments that is quoted back.
 const QUOTED_BYTES_MAX: usize = 128;
@@ -88,6 +88,7 @@ pub enum CommandError {
     SetInfoInvalid(String),
     ShutdownNotInProgress,
     SlowlogCountInvalid,
+    Stream(StreamError),
     StringTooLong,
     SubcommandUsage { container: &'static str, name: Vec<u8> },
     SubscriberOnly(&'static str),
@@ -115,6 +116,7 @@ impl CommandError {
             Self::NoAuth | Self::NoAuthHello => "NOAUTH",
             Self::NoProto => "NOPROTO",
             Self::OutOfMemory => "OOM",
+            Self::Stream(error) => error.code(),
             Self::WrongPass => "WRONGPASS",
             Self::WrongType => "WRONGTYPE",
             _ => "ERR",
@@ -158,6 +160,7 @@ impl CommandError {
         }
         let start = out.len();
         match self {
+            Self::Stream(error) => error.write(out),
             Self::UnknownCommand { .. } | Self::UnknownSubcommand { .. } => self.write_quoted(out),
             Self::Protocol(ProtocolError::ExpectedDollar(got)) if !got.is_ascii() => {
                 let text = ProtocolError::ExpectedDollar(0).to_string();
@@ -356,6 +359,7 @@ impl fmt::Display for CommandError {
             Self::NotSupported(what) => write!(f, "ERR {what}"),
             Self::Protocol(error) => write!(f, "{error}"),
             Self::SetInfoInvalid(name) => write!(f, "ERR Unrecognized option '{name}'"),
+            Self::Stream(error) => write!(f, "{error}"),
             Self::SubcommandUsage { container, name } => {
                 f.write_str("ERR unknown subcommand or wrong number of arguments for '")?;
                 write_lossy(f, &name[..name.len().min(QUOTED_BYTES_MAX)])?;
@@ -380,6 +384,12 @@ impl fmt::Display for CommandError {
 }
 
 impl std::error::Error for CommandError {}
+
+impl From<StreamError> for CommandError {
+    fn from(error: StreamError) -> Self {
+        Self::Stream(error)
+    }
+}
 
 impl From<ProtocolError> for CommandError {
     fn from(error: ProtocolError) -> Self {

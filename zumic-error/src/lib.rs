@@ -9,7 +9,9 @@
 mod command;
 mod error;
 mod protocol;
+mod stream;
 
 pub use command::CommandError;
 pub use error::{Error, ErrorKind, ResultExt, Status};
 pub use protocol::ProtocolError;
+pub use stream::StreamError;

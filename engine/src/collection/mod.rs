@@ -35,6 +35,7 @@ use crate::map::bucket::load;
 use crate::object::{ObjectRef, VTable};
 use crate::record::{NewRecord, Record, Value};
 use crate::shared::Fallow;
+use crate::structures::stream::Stream;
 use crate::sync::spin_hint;
 use crate::value::Change;
 
@@ -70,13 +71,10 @@ pub trait Collection: Clone + Default + Debug + Send + Sync + Sized + 'static {
 /// The table of a kind's type.
 pub(crate) fn vtable(kind: Kind) -> &'static VTable {
     match kind {
-        Kind::Hash
-        | Kind::List
-        | Kind::Set
-        | Kind::SortedSet
-        | Kind::Stream
-        | Kind::String
-        | Kind::TimeSeries => unreachable!("{kind:?} is no collection"),
+        Kind::Stream => const { &VTable::of::<Stream>() },
+        Kind::Hash | Kind::List | Kind::Set | Kind::SortedSet | Kind::String | Kind::TimeSeries => {
+            unreachable!("{kind:?} is no collection")
+        }
     }
 }
 

@@ -19,12 +19,13 @@ pub mod number;
 mod numbers;
 mod object;
 mod spec;
+mod streams;
 mod strings;
 mod table;
 
 pub use argument::Argument;
 pub use keyspec::{KeyFlags, KeyPositions, KeySpec};
 pub use spec::{
-    Categories, CommandSpec, CrossDb, Deprecated, Flags, Group, Handler, HostCommand, Run,
+    Categories, CommandSpec, CrossDb, Deprecated, Flags, Group, Handler, HostCommand, KeyRange, Run,
 };
 pub use table::{all, book, lookup};

@@ -16,6 +16,7 @@ mod keys;
 mod numbers;
 mod pubsub;
 mod server;
+mod streams;
 mod strings;
 mod transactions;
 
@@ -24,7 +25,7 @@ use std::sync::LazyLock;
 
 use super::spec::{CommandSpec, Group};
 
-const GROUPS: [&[CommandSpec]; 9] = [
+const GROUPS: [&[CommandSpec]; 10] = [
     command::ROWS,
     connection::ROWS,
     expire::ROWS,
@@ -32,6 +33,7 @@ const GROUPS: [&[CommandSpec]; 9] = [
     numbers::ROWS,
     pubsub::ROWS,
     server::ROWS,
+    streams::ROWS,
     strings::ROWS,
     transactions::ROWS,
 ];
