@@ -1,8 +1,8 @@
 //! The command table: one row per command, and everything that is derived from it.
 //!
 //! Reading order: `spec` (what a row is), `keyspec` and `argument` (its parts), `table` (the
-//! rows), then the handlers by group: `strings`, `lcs`, `numbers`, `expire`, `keys`, `object`,
-//! `connection`, `command`. `number`, `extended`, `glob` are what they share.
+//! rows), then the handlers by group: `strings`, `lcs`, `numbers`, `streams`, `expire`, `keys`,
+//! `object`, `connection`, `command`. `number`, `extended`, `glob` are what they share.
 
 mod argument;
 mod blocking;
