@@ -23,7 +23,9 @@ type Request = Vec<Vec<u8>>;
 /// milliseconds, `A` and `B` absolute times in seconds and milliseconds, `L` and `LM` such times
 /// that are not past (Redis keeps a key set with a past one, and DBSIZE counts it, until its
 /// cycle comes by), `D` a database, `G` a pattern, `X` an index, `O` an offset, `E` an element of
-/// a collection, `N` one that is a number. `[a|b]` is one of these or nothing, `(a|b)` one.
+/// a collection, `N` one that is a number; of streams `XID` an id, `XNEW` one to add, `XMIN` and `XMAX` an edge, `XGRP` a group, `XCON` a
+/// consumer. `[a|b]` is one of these or nothing, `(a|b)` one. XSETID and what shows consumers are
+/// left to the scripts: Redis before 7.2 differs.
 const TEMPLATES: &[&str] = &[
     "SET K V",
     "SET K V",
@@ -109,6 +111,28 @@ const TEMPLATES: &[&str] = &[
     "UNWATCH",
     "RESET",
     "NOSUCH K K",
+    "XADD K XNEW f V",
+    "XADD K XNEW f V g I",
+    "XADD K [NOMKSTREAM] [MAXLEN_X|MAXLEN_~_X|MINID_XID|MINID_=_XID] [LIMIT_X] XNEW f V",
+    "XLEN K",
+    "XRANGE K XMIN XMAX [COUNT_X]",
+    "XREVRANGE K XMAX XMIN [COUNT_X]",
+    "XREAD [COUNT_X] STREAMS K XID",
+    "XREAD [COUNT_X] STREAMS K K XID (XID|$)",
+    "XDEL K XID [XID]",
+    "XTRIM K (MAXLEN|MINID) [~|=] (X|XID) [LIMIT_X]",
+    "XGROUP CREATE K XGRP (0|$|XID) [MKSTREAM] [ENTRIESREAD_X]",
+    "XGROUP CREATE K XGRP 0 MKSTREAM",
+    "XGROUP SETID K XGRP (0|$|XID) [ENTRIESREAD_X]",
+    "XGROUP DELCONSUMER K XGRP XCON",
+    "XGROUP DESTROY K XGRP",
+    "XREADGROUP GROUP XGRP XCON [COUNT_X] [NOACK] STREAMS K >",
+    "XREADGROUP GROUP XGRP XCON [COUNT_X] STREAMS K K (>|XID) (>|XID)",
+    "XACK K XGRP XID [XID]",
+    "XPENDING K XGRP",
+    "XCLAIM K XGRP XCON 0 XID [XID] [FORCE] [JUSTID] [RETRYCOUNT_X] [LASTID_XID]",
+    "XAUTOCLAIM K XGRP XCON 0 XMIN [COUNT_X] [JUSTID]",
+    "XINFO STREAM K",
     "AUTH K [K]",
     "TIME extra extra",
     "CONFIG GET (maxmemory|timeout|nosuch|databases)",
@@ -156,6 +180,11 @@ const LATER_MS: &[&str] = &["4102444800000", "0", "-1", "4102444800500", "abc"];
 const INDEXES: &[&str] = &["0", "-1", "1", "3", "-3", "100", "-100", "abc", "9223372036854775807"];
 const OFFSETS: &[&str] = &["0", "1", "5", "20", "-1", "abc", "600000000"];
 const PATTERNS: &[&str] = &["*", "k*", "?1", "k[0-1]", "k[^1]", "nothing", "[", "\\k1", "**"];
+/// Of entries, and what is next to them.
+const IDS: &[&str] = &["1", "1-1", "1-2", "2-0", "3", "3-1", "5-1", "0", "007-1", "abc", "1-"];
+/// Few that fail, so that streams grow.
+const NEW_IDS: &[&str] =
+    &["1-*", "1-*", "2-*", "3-*", "3-*", "4-*", "1-1", "3-1", "5-1", "0", "abc", "0-*"];
 
 fn word(random: &mut Random, text: &str) -> Vec<u8> {
     let chosen: &[u8] = match text {
@@ -178,6 +207,12 @@ fn word(random: &mut Random, text: &str) -> Vec<u8> {
         "X" => random.pick(INDEXES).as_bytes(),
         "O" => random.pick(OFFSETS).as_bytes(),
         "G" => random.pick(PATTERNS).as_bytes(),
+        "XCON" => random.pick(&["c", "d"]).as_bytes(),
+        "XGRP" => random.pick(&["g", "g", "h"]).as_bytes(),
+        "XID" => random.pick(IDS).as_bytes(),
+        "XMAX" => random.pick(&["+", "+", "4", "(3-1", "abc"]).as_bytes(),
+        "XMIN" => random.pick(&["-", "-", "2", "(1-1", "abc"]).as_bytes(),
+        "XNEW" => random.pick(NEW_IDS).as_bytes(),
         literal => literal.as_bytes(),
     };
     chosen.to_vec()
@@ -204,7 +239,8 @@ fn request(random: &mut Random) -> Request {
 }
 
 /// A history of requests. Left out is a flush or swap while keys are watched: Zumic then aborts
-/// EXEC also for watched keys that were absent all along, which the scripts allow.
+/// EXEC also for watched keys that were absent all along, which the scripts allow. Nor are
+/// consumer groups used meanwhile: to Redis that is no change of the key.
 fn history(random: &mut Random) -> Vec<Request> {
     let mut watching = false;
     let mut history = Vec::new();
@@ -215,6 +251,7 @@ fn history(random: &mut Random) -> Vec<Request> {
             b"SPOP" | b"SRANDMEMBER" if request.len() == 2 => continue,
             b"WATCH" => watching = true,
             b"FLUSHDB" | b"SWAPDB" if watching => continue,
+            b"XACK" | b"XAUTOCLAIM" | b"XCLAIM" | b"XGROUP" | b"XREADGROUP" if watching => continue,
             _ => {}
         }
         history.push(request);
@@ -277,7 +314,15 @@ fn normal(request: &Request, reply: &Reply) -> String {
             kinds.collect::<Vec<_>>().join(" ")
         }
         (b"TTL" | b"EXPIRETIME" | b"PEXPIRETIME", reply) => round_down(reply),
-        (_, reply) => reply.to_string(),
+        (_, reply) => single(reply),
+    }
+}
+
+/// A reply that differs at most in words that Redis 7.2 changed.
+fn single(reply: &Reply) -> String {
+    match reply {
+        Reply::Error(text) if text.starts_with(b"ERR Unbalanced") => "unbalanced".to_owned(),
+        other => other.to_string(),
     }
 }
 
@@ -288,7 +333,7 @@ fn round_down(reply: &Reply) -> String {
         Reply::Integer(1_700_000_000..4_000_000_000) => ":soon in seconds".to_owned(),
         Reply::Integer(1_700_000_000_000..4_000_000_000_000) => ":soon in ms".to_owned(),
         Reply::Integer(left @ 51..1_000_000_000_000) => format!(":about {}", (left + 25) / 50 * 50),
-        other => other.to_string(),
+        other => single(other),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::{HashError, ProtocolError, TimeSeriesError};
+use crate::{HashError, ProtocolError, StreamError, TimeSeriesError};
 
 /// Longest part of an unknown command's arguments that is quoted back.
 const QUOTED_BYTES_MAX: usize = 128;
@@ -107,6 +107,7 @@ pub enum CommandError {
     SetInfoInvalid(String),
     ShutdownNotInProgress,
     SlowlogCountInvalid,
+    Stream(StreamError),
     StringTooLong,
     SubcommandUsage { container: &'static str, name: Vec<u8> },
     SubscriberOnly(&'static str),
@@ -140,6 +141,7 @@ impl CommandError {
             Self::NoAuth | Self::NoAuthHello => "NOAUTH",
             Self::NoProto => "NOPROTO",
             Self::OutOfMemory => "OOM",
+            Self::Stream(error) => error.code(),
             Self::WrongPass => "WRONGPASS",
             Self::WrongType => "WRONGTYPE",
             _ => "ERR",
@@ -183,6 +185,7 @@ impl CommandError {
         }
         let start = out.len();
         match self {
+            Self::Stream(error) => error.write(out),
             Self::UnknownCommand { .. } | Self::UnknownSubcommand { .. } => self.write_quoted(out),
             Self::Protocol(ProtocolError::ExpectedDollar(got)) if !got.is_ascii() => {
                 let text = ProtocolError::ExpectedDollar(0).to_string();
@@ -420,6 +423,7 @@ impl fmt::Display for CommandError {
             Self::NotSupported(what) => write!(f, "ERR {what}"),
             Self::Protocol(error) => write!(f, "{error}"),
             Self::SetInfoInvalid(name) => write!(f, "ERR Unrecognized option '{name}'"),
+            Self::Stream(error) => write!(f, "{error}"),
             Self::SubcommandUsage { container, name } => {
                 f.write_str("ERR unknown subcommand or wrong number of arguments for '")?;
                 write_lossy(f, &name[..name.len().min(QUOTED_BYTES_MAX)])?;
@@ -449,6 +453,12 @@ impl std::error::Error for CommandError {}
 impl From<HashError> for CommandError {
     fn from(error: HashError) -> Self {
         Self::Hash(error)
+    }
+}
+
+impl From<StreamError> for CommandError {
+    fn from(error: StreamError) -> Self {
+        Self::Stream(error)
     }
 }
 

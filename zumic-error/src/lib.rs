@@ -10,10 +10,12 @@ mod command;
 mod error;
 mod hash;
 mod protocol;
+mod stream;
 mod time_series;
 
 pub use command::CommandError;
 pub use error::{Error, ErrorKind, ResultExt, Status};
 pub use hash::HashError;
 pub use protocol::ProtocolError;
+pub use stream::StreamError;
 pub use time_series::TimeSeriesError;

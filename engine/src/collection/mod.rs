@@ -74,8 +74,9 @@ pub(crate) fn vtable(kind: Kind) -> &'static VTable {
         Kind::List => const { &VTable::of::<crate::values::list::List>() },
         Kind::Set => const { &VTable::of::<crate::values::set::Set>() },
         Kind::SortedSet => const { &VTable::of::<crate::values::sorted_set::SortedSet>() },
+        Kind::Stream => const { &VTable::of::<crate::structures::stream::Stream>() },
         Kind::TimeSeries => const { &VTable::of::<crate::values::time_series::TimeSeries>() },
-        Kind::Stream | Kind::String => unreachable!("{kind:?} is no collection"),
+        Kind::String => unreachable!("{kind:?} is no collection"),
     }
 }
 

@@ -235,7 +235,7 @@ impl KeyPositions {
     }
 
     #[inline]
-    const fn range(next: usize, end: usize, step: usize) -> Self {
+    pub(super) const fn range(next: usize, end: usize, step: usize) -> Self {
         Self(Positions::Range { next, end, step })
     }
 

@@ -1,7 +1,8 @@
 //! The command table: one row per command, and everything that is derived from it.
 //!
 //! Reading order: `spec` (what a row is), `keyspec` and `argument` (its parts), `table` (the
-//! rows), then the handlers by group: `strings`, `lcs`, `numbers`, `sets`, `time_series`, `expire`, `keys`,
+//! rows), then the handlers by group: `strings`, `lcs`, `numbers`, `lists`, `hashes`, `sets`,
+//! `sorted_sets`, `streams`, `time_series`, `expire`, `keys`,
 //! `object`, `connection`, `command`. `number`, `extended`, `glob` are what they share.
 
 mod argument;
@@ -23,6 +24,7 @@ mod object;
 mod sets;
 mod sorted_sets;
 mod spec;
+mod streams;
 mod strings;
 mod table;
 mod time_series;
@@ -30,6 +32,6 @@ mod time_series;
 pub use argument::Argument;
 pub use keyspec::{KeyFlags, KeyPositions, KeySpec};
 pub use spec::{
-    Categories, CommandSpec, CrossDb, Deprecated, Flags, Group, Handler, HostCommand, Run,
+    Categories, CommandSpec, CrossDb, Deprecated, Flags, Group, Handler, HostCommand, KeyRange, Run,
 };
 pub use table::{all, book, lookup};

@@ -4,6 +4,8 @@
 //! book's command page and the CLI's hints all read the same rows, so they cannot disagree.
 //! Not here: the rows themselves (`table/`) and how clients see them (`command.rs`).
 
+use std::ops::Range;
+
 use super::argument::Argument;
 use super::keyspec::{BeginSearch, FindKeys, KeyFlags, KeyPositions, KeySpec};
 use crate::{Context, Halt};
@@ -16,6 +18,11 @@ pub type Run = for<'s> fn(&mut Context<'s>, &[&[u8]]) -> Result<(), Halt>;
 /// Called before the handler, with arguments that may be wrong: it leaves out what it cannot
 /// understand, and the handler answers the error.
 pub type CrossDb = for<'a> fn(db: u16, args: &[&'a [u8]], keys: &mut Vec<(u16, &'a [u8])>);
+
+/// Tells where the keys of a command stand, as a range of arguments.
+///
+/// Called with arguments that may be wrong: the handler answers the error, and needs no keys.
+pub type KeyRange = fn(args: &[&[u8]]) -> Range<usize>;
 
 /// Who runs the command.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +93,9 @@ pub struct CommandSpec {
     pub keys: &'static [KeySpec],
     /// Overrides `keys` for taking the keys, where a command reaches into another database.
     pub cross_db: Option<CrossDb>,
+    /// Overrides `keys` for telling the keys, where their description cannot tell them in all
+    /// cases.
+    pub key_range: Option<KeyRange>,
     /// ACL categories. Those that follow from the flags are added when the table is built.
     pub categories: Categories,
     /// Group in the documentation.
@@ -121,6 +131,7 @@ impl CommandSpec {
         flags: Flags::NONE,
         keys: &[],
         cross_db: None,
+        key_range: None,
         categories: Categories::NONE,
         group: Group::Generic,
         since: "1.0.0",
@@ -157,6 +168,10 @@ impl CommandSpec {
     #[inline]
     #[must_use]
     pub fn key_positions(&self, args: &[&[u8]]) -> KeyPositions {
+        if let Some(key_range) = self.key_range {
+            let Range { start, end } = key_range(args);
+            return KeyPositions::range(start, end.min(args.len()), 1);
+        }
         match self.keys {
             [] => KeyPositions::none(),
             [_] if !self.has_keys() => KeyPositions::none(),
@@ -441,6 +456,8 @@ pub enum Group {
     Set,
     /// Sorted sets.
     SortedSet,
+    /// Streams.
+    Stream,
     /// Strings and the numbers in them.
     String,
     /// Samples by time.
@@ -474,6 +491,7 @@ impl Group {
             Self::Server => "server",
             Self::Set => "set",
             Self::SortedSet => "sorted-set",
+            Self::Stream => "stream",
             Self::String => "string",
             Self::TimeSeries => "timeseries",
             Self::Transactions => "transactions",

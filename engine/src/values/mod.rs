@@ -8,4 +8,5 @@ pub mod hash;
 pub mod list;
 pub mod set;
 pub mod sorted_set;
+mod stream;
 pub mod time_series;

@@ -23,7 +23,7 @@
 //!
 //! Tags before a line, or after a title (then for the whole case), say where it runs: `@2` and
 //! `@3` the protocol, `@zumic` and `@redis` the server, `@new` not on a Redis before 7.2.
-//! `$name` in a request is replaced by what `=name` caught.
+//! `$name` in a request is replaced by what `=name` caught; `$` alone is itself.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -285,7 +285,7 @@ impl Stage<'_> {
     /// `$name` as a word stands for what was caught; `{x*1000}` for a thousand times `x`.
     fn named(&self, word: &[u8]) -> Result<Vec<u8>, String> {
         let text = String::from_utf8_lossy(word);
-        if let Some(name) = text.strip_prefix('$') {
+        if let Some(name) = text.strip_prefix('$').filter(|name| !name.is_empty()) {
             return self.names.get(name).cloned().ok_or(format!("nothing was caught as {name}"));
         }
         let repeated = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));

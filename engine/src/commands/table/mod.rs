@@ -23,6 +23,7 @@ mod sets;
 mod sorted_set_algebra;
 mod sorted_set_ranges;
 mod sorted_sets;
+mod streams;
 mod strings;
 mod time_series;
 mod transactions;
@@ -47,6 +48,7 @@ const GROUPS: &[&[CommandSpec]] = &[
     sorted_set_algebra::ROWS,
     sorted_set_ranges::ROWS,
     sorted_sets::ROWS,
+    streams::ROWS,
     strings::ROWS,
     time_series::ROWS,
     transactions::ROWS,
