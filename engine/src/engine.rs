@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::events::Classes;
 use crate::evict::EvictionPolicy;
 use crate::maintain::Maintainer;
 use crate::session::Session;
@@ -167,9 +168,9 @@ impl Tunables {
         read(&self.active_expire) != 0
     }
 
-    /// `notify-keyspace-events`: the classes ([`crate::Class`]) that somebody listens for, or-ed.
-    pub fn set_event_classes(&self, classes: u32) {
-        write(&self.event_classes, classes);
+    /// `notify-keyspace-events`.
+    pub fn set_event_classes(&self, classes: Classes) {
+        write(&self.event_classes, classes.wanted());
     }
 
     #[inline]

@@ -186,6 +186,10 @@ fn checked(
         state.waiting = Some(Waiting::Turn);
         return Flow::Park;
     }
+    if writes && core.must_hold_events() {
+        state.waiting = Some(Waiting::Turn);
+        return Flow::Park;
+    }
     run(core, turn, state, scope, reply, spec, args)
 }
 
@@ -288,9 +292,6 @@ fn run(
     };
     let core = host.core;
     let state = host.state;
-    if !core.outbox.is_empty() {
-        core.send_published();
-    }
     match &result {
         Err(Halt::Busy) => {
             state.waiting.get_or_insert(Waiting::Turn);
@@ -301,6 +302,9 @@ fn run(
     }
     if turn.has_changes() {
         blocked::follow(core, turn);
+    }
+    if !core.outbox.is_empty() {
+        core.send_published();
     }
     if let Err(Halt::Error(error)) = &result {
         reply.error(error);

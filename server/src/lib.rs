@@ -22,6 +22,7 @@ mod connection;
 mod dispatch;
 mod maintain;
 mod net;
+mod notify;
 mod output;
 mod panic;
 mod pubsub;

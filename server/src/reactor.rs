@@ -247,6 +247,11 @@ impl Reactor {
             self.cron_at = Instant::now();
             inspect(core, connections, news, now_ms, &mut closed);
         }
+        if turn.has_changes() {
+            // Of what was no command of its own: room made for one that is queued.
+            blocked::follow(core, &mut turn);
+        }
+        core.send_published();
         for key in closed {
             let Some(mut connection) = connections.try_remove(key) else { continue };
             self.keys.remove(&connection.state.record.id);

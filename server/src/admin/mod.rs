@@ -206,6 +206,7 @@ impl Admin {
         tunables.set_lfu(settings.lfu_log_factor, settings.lfu_decay_minutes);
         tunables.set_string_bytes_max(settings.bulk_bytes_max);
         tunables.set_thresholds(settings.thresholds);
+        tunables.set_event_classes(settings.events);
         self.slowlog.truncate(settings.slowlog_len_max);
         if let Some(log) = &self.log {
             log.set_level(settings.log_level);

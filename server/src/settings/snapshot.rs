@@ -7,7 +7,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use engine::EvictionPolicy;
+use engine::{Classes, EvictionPolicy};
 use zeroize::Zeroizing;
 
 use super::BindAddress;
@@ -196,6 +196,8 @@ pub struct Settings {
     pub databases: u16,
     /// `enable-debug-command`.
     pub debug_access: DebugAccess,
+    /// `notify-keyspace-events`.
+    pub events: Classes,
     /// `latency-tracking`.
     pub latency_tracking: bool,
     /// `latency-tracking-info-percentiles`, each 0 to 100.
@@ -261,6 +263,7 @@ impl Settings {
             output_limits: [limit; 3],
             databases: 0,
             debug_access: DebugAccess::No,
+            events: Classes::default(),
             latency_tracking: false,
             latency_percentiles: Vec::new(),
             lfu_decay_minutes: 0,
