@@ -476,7 +476,10 @@ impl<'s> Context<'s> {
         } else if old.is_none_or(Record::is_gone) {
             self.queue_for_eviction(db, hash);
         }
-        self.changed(db, hash, new.key());
+        // A tombstone over nothing only keeps a place: nobody can tell.
+        if !new.is_tombstone() || old.is_some_and(|old| !old.is_gone()) {
+            self.changed(db, hash, new.key());
+        }
     }
 
     /// Deletes a record whose deadline has passed, if it still holds.

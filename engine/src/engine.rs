@@ -281,6 +281,16 @@ impl Engine {
         self.shared.followers.join(self.shared.residents.hash_key(key));
     }
 
+    /// Counts somebody in who wants to know of every change, as for one key.
+    pub fn follow_all(&self) {
+        self.shared.followers.join_all();
+    }
+
+    /// Counts a follower of every change out.
+    pub fn unfollow_all(&self) {
+        self.shared.followers.part_all();
+    }
+
     /// Counts a follower of `key` out.
     pub fn unfollow_key(&self, key: &[u8]) {
         self.shared.followers.part(self.shared.residents.hash_key(key));

@@ -33,3 +33,4 @@ mod session;
 pub mod settings;
 mod shared;
 pub mod start;
+mod tracking;

@@ -9,6 +9,7 @@ use engine::{Changes, Classes, Event, Turn};
 use crate::pubsub::{Broker, Plan, Space};
 use crate::reactor::Core;
 use crate::shared::Shared;
+use crate::tracking;
 
 /// The messages of `events` that have a receiver, in order.
 pub(crate) fn plan(broker: &Broker, classes: Classes, events: &[Event], plans: &mut Vec<Plan>) {
@@ -29,6 +30,7 @@ pub(crate) fn plan(broker: &Broker, classes: Classes, events: &[Event], plans: &
 
 /// Publishes what the background thread did.
 pub(crate) fn publish_background(shared: &Shared, changes: &Changes) {
+    tracking::invalidate(shared, changes, None);
     if changes.events.is_empty() {
         return;
     }
@@ -40,9 +42,11 @@ pub(crate) fn publish_background(shared: &Shared, changes: &Changes) {
 }
 
 impl Core {
-    /// Takes what the last commands of a turn changed, and publishes the events among it.
+    /// Takes what the last commands of a turn changed, publishes the events among it, and tells
+    /// those who keep copies.
     pub(crate) fn take_changes(&mut self, turn: &mut Turn<'_>) -> Changes {
         let changes = turn.take_changes();
+        tracking::invalidate(&self.shared, &changes, self.origin);
         if !changes.events.is_empty() {
             self.publish_events(&changes.events);
         }

@@ -41,7 +41,18 @@ macro_rules! scripts {
     )*};
 }
 
-scripts!(connection, events, expiry, keys, numbers, pubsub, server, strings, transactions);
+scripts!(
+    connection,
+    events,
+    expiry,
+    keys,
+    numbers,
+    pubsub,
+    server,
+    strings,
+    tracking,
+    transactions
+);
 
 /// Runs `check` on all three servers in both protocols, each time with an empty store.
 fn everywhere(options: &[&str], check: impl Fn(&Running, &mut dyn FnMut() -> Client)) {

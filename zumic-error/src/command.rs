@@ -97,6 +97,7 @@ pub enum CommandError {
     TimeoutNotAFloat,
     TimeoutOutOfRange,
     Unblocked,
+    TrackingPrefix(String),
     UnknownCommand { name: Vec<u8>, args: Vec<Vec<u8>> },
     UnknownSubcommand { container: String, name: Vec<u8> },
     WatchInMulti,
@@ -366,6 +367,7 @@ impl fmt::Display for CommandError {
                 "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT \
                  / RESET are allowed in this context"
             ),
+            Self::TrackingPrefix(text) => write!(f, "ERR {text}"),
             Self::UnknownCommand { .. } | Self::UnknownSubcommand { .. } => {
                 let mut quoted = Vec::new();
                 self.write_quoted(&mut quoted);

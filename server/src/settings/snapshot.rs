@@ -247,6 +247,8 @@ pub struct Settings {
     pub threads: u16,
     /// `timeout` of idle clients, in seconds; 0 for none.
     pub idle_seconds_max: u32,
+    /// `tracking-table-max-keys`; 0 for no limit.
+    pub tracking_keys_max: u64,
     /// `unixsocket`.
     pub unix_socket: Option<PathBuf>,
     /// `unixsocketperm`; 0 leaves the mode to the umask.
@@ -288,6 +290,7 @@ impl Settings {
             tcp_keepalive_seconds: 0,
             threads: 0,
             idle_seconds_max: 0,
+            tracking_keys_max: 0,
             unix_socket: None,
             unix_socket_mode: 0,
         }

@@ -324,6 +324,8 @@ pub static TABLE: &[Setting] = &[
     row("client-query-buffer-limit", bytes!(query_buffer_bytes_max, 1 << 20..=i64::MAX), "1gb",
         Running, Clients, "bytes a client may have sent of requests that did not run yet"),
 
+    row("tracking-table-max-keys", integer!(tracking_keys_max, 0..=i64::MAX), "1000000", Running,
+        Clients, "keys remembered for clients that track what they read; 0 for no limit"),
     row("notify-keyspace-events", EVENTS, "", Running, Clients,
         "keyspace events to publish: K and E choose the channels, A or g$lshzxetdnm the events"),
 
