@@ -21,6 +21,7 @@ use zumic_error::CommandError;
 
 use crate::collection::Presence;
 use crate::dispatch::seen_record;
+use crate::events::Class;
 use crate::follow::Changed;
 use crate::guard::Guard;
 use crate::host::{Halt, Wait};
@@ -221,7 +222,10 @@ impl<'s> Context<'s> {
                     self.touch(record);
                 }
             }
-            None => self.own.misses.add(1),
+            None => {
+                self.own.misses.add(1);
+                self.notify_missed(db, key);
+            }
         }
         Ok(found)
     }
@@ -372,6 +376,9 @@ impl<'s> Context<'s> {
             let lapsed = live.is_none() && old.is_some_and(|old| !old.is_gone());
             if self.publish(db, hash, key, spot, new) {
                 self.own.expired.add(u64::from(lapsed));
+                if live.is_none() {
+                    self.notify_created(db, key, lapsed);
+                }
                 return Ok(result);
             }
             self.own.retries.add(1);
@@ -475,7 +482,10 @@ impl<'s> Context<'s> {
         } else if old.is_none_or(Record::is_gone) {
             self.queue_for_eviction(db, hash);
         }
-        self.changed(db, hash, new.key());
+        // A tombstone over nothing only keeps a place: nobody can tell.
+        if !new.is_tombstone() || old.is_some_and(|old| !old.is_gone()) {
+            self.changed(db, hash, new.key());
+        }
     }
 
     /// Deletes a record whose deadline has passed, if it still holds.
@@ -483,7 +493,10 @@ impl<'s> Context<'s> {
         // SAFETY: found under this turn's guard (X1).
         let record: &'s Record = unsafe { Record::from_raw(expired) };
         let done = self.remove_exactly(db, hash, expired, record);
-        self.own.expired.add(u64::from(done));
+        if done {
+            self.own.expired.add(1);
+            self.notify_in(db, Class::Expired, "expired", record.key());
+        }
         done
     }
 
@@ -541,11 +554,13 @@ impl<'s> Context<'s> {
             new.set_access(record.access());
             if matches!(self.mode, Mode::Transaction(_)) {
                 self.write_owned(db, hash, key, new);
+                self.notify_created(db, key, false);
                 return Ok(());
             }
             let spot = self.spot(db, hash, key)?;
             let _hold = self.hold_spot(spot)?;
             if self.publish(db, hash, key, spot, new) {
+                self.notify_created(db, key, false);
                 return Ok(());
             }
             self.own.retries.add(1);

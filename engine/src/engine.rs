@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::events::Classes;
 use crate::evict::EvictionPolicy;
 use crate::maintain::Maintainer;
 use crate::session::Session;
@@ -167,9 +168,9 @@ impl Tunables {
         read(&self.active_expire) != 0
     }
 
-    /// `notify-keyspace-events`: the classes ([`crate::Class`]) that somebody listens for, or-ed.
-    pub fn set_event_classes(&self, classes: u32) {
-        write(&self.event_classes, classes);
+    /// `notify-keyspace-events`.
+    pub fn set_event_classes(&self, classes: Classes) {
+        write(&self.event_classes, classes.wanted());
     }
 
     #[inline]
@@ -278,6 +279,16 @@ impl Engine {
     /// session that makes them. Changes of other keys may be there, too.
     pub fn follow_key(&self, key: &[u8]) {
         self.shared.followers.join(self.shared.residents.hash_key(key));
+    }
+
+    /// Counts somebody in who wants to know of every change, as for one key.
+    pub fn follow_all(&self) {
+        self.shared.followers.join_all();
+    }
+
+    /// Counts a follower of every change out.
+    pub fn unfollow_all(&self) {
+        self.shared.followers.part_all();
     }
 
     /// Counts a follower of `key` out.

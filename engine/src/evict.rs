@@ -16,6 +16,7 @@ use std::sync::PoisonError;
 use zumic_error::CommandError;
 
 use crate::context::Context;
+use crate::events::Class;
 use crate::host::Halt;
 use crate::intent::resolve;
 use crate::record::{Header, Record};
@@ -268,7 +269,10 @@ impl<'s> Context<'s> {
         // SAFETY: found under this turn's guard.
         let record: &'s Record = unsafe { Record::from_raw(pointer) };
         let done = self.remove_exactly(db, hash, pointer, record);
-        self.own.evicted.add(u64::from(done));
+        if done {
+            self.own.evicted.add(1);
+            self.notify_in(db, Class::Evicted, "evicted", record.key());
+        }
         done
     }
 

@@ -51,7 +51,7 @@ mod whole;
 pub use collection::{Collection, Edit, Missing, Stored, View};
 pub use context::Context;
 pub use engine::{DatabaseStats, Engine, EngineBuilder, Stats, Tunables};
-pub use events::{Class, Event};
+pub use events::{Class, Classes, Event};
 pub use evict::EvictionPolicy;
 pub use follow::{Changed, Changes, Followers};
 pub use host::{Halt, Host, Queued, Wait};

@@ -5,6 +5,7 @@
 //! without a passed deadline costs one load, a segment is looked at only when one is due.
 
 use crate::context::{Context, Spot};
+use crate::events::Class;
 use crate::follow::Changes;
 use crate::intent::resolve;
 use crate::map::bucket::{SLOTS, Walk, replace};
@@ -130,7 +131,10 @@ impl<'s> Context<'s> {
             let tombstone = NewRecord::new(record.key(), Value::Tombstone, None);
             self.publish(db, hash, record.key(), Some(spot), tombstone)
         };
-        self.own.expired.add(u64::from(done));
+        if done {
+            self.own.expired.add(1);
+            self.notify_in(db, Class::Expired, "expired", record.key());
+        }
         done
     }
 

@@ -168,6 +168,9 @@ impl<'s> Context<'s> {
         let (change, result) = decide(live)?;
         if let Some(new) = self.build(key, live, change) {
             self.write_owned(db, hash, key, new);
+            if live.is_none() {
+                self.notify_created(db, key, !current.is_gone());
+            }
         }
         Ok(result)
     }

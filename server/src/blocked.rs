@@ -286,7 +286,7 @@ pub(crate) fn client(
 /// Serves who waits for the keys that the last commands of this turn changed.
 #[cold]
 pub(crate) fn follow(core: &mut Core, turn: &mut Turn<'_>) {
-    let changes = turn.take_changes();
+    let changes = core.take_changes(turn);
     let mut keys: VecDeque<_> = changes.keys.into_iter().map(name).collect();
     if changes.whole {
         keys.extend(core.shared.blocked.keys());
@@ -304,7 +304,7 @@ pub(crate) fn serve(core: &mut Core, turn: &mut Turn<'_>, mut keys: VecDeque<(u1
         if core.shared.blocked.begin(db, &key) {
             serve_key(core, turn, db, &key);
         }
-        keys.extend(turn.take_changes().keys.into_iter().map(name));
+        keys.extend(core.take_changes(turn).keys.into_iter().map(name));
     }
 }
 

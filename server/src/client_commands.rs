@@ -21,6 +21,8 @@ const HELP: &[&str] = &[
     "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "BY IP <prefix>",
     "    Return the connections whose address starts with <prefix> (Zumic's own).",
+    "CACHING (YES|NO)",
+    "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
     "COUNT",
     "    Return the number of connections (Zumic's own).",
     "GETNAME",
@@ -49,6 +51,11 @@ const HELP: &[&str] = &[
     "    Set client meta attr. Options are: LIB-NAME, LIB-VER.",
     "SETNAME <name>",
     "    Assign the name <name> to the current connection.",
+    "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+    "         [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Control server assisted client side caching.",
+    "TRACKINGINFO",
+    "    Report tracking status for the current connection.",
     "UNBLOCK <clientid> [TIMEOUT|ERROR]",
     "    Unblock the specified blocked client.",
     "UNPAUSE",
@@ -67,13 +74,12 @@ pub(crate) fn run(
     let shared = Arc::clone(&host.core.shared);
     let state = &mut *host.state;
     match spec.short_name() {
+        "caching" | "getredir" | "tracking" | "trackinginfo" => {
+            crate::tracking::commands::run(host, context, spec.short_name(), args)
+        }
         "by" => by_address(&shared, context, args),
         "count" => integer(context, shared.clients.count()),
         "getname" => get_name(state, context),
-        "getredir" => {
-            context.sink().integer(-1);
-            Ok(())
-        }
         "help" => help(context),
         "id" => {
             context.sink().integer(state.record.id.cast_signed());

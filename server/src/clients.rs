@@ -50,6 +50,10 @@ pub(crate) struct ClientRecord {
     pub(crate) patterns: Counter,
     /// Shard channels subscribed to.
     pub(crate) shard_channels: Counter,
+    /// CLIENT TRACKING: 1 for on, 2 for a broken redirection, 4 for BCAST.
+    pub(crate) tracking: Counter,
+    /// The client that gets its invalidations, 0 for itself, -1 without tracking.
+    pub(crate) redirect: Counter,
     /// Protocol version.
     pub(crate) version: Counter,
     /// Whether it gets the MONITOR stream, is exempt from eviction, and does not touch clocks.
@@ -118,6 +122,9 @@ impl ClientRecord {
             ('P', self.is_subscriber()),
             ('x', self.multi.get() != 0),
             ('b', self.blocked().is_some()),
+            ('t', self.tracking.get() & 1 != 0),
+            ('R', self.tracking.get() & 2 != 0),
+            ('B', self.tracking.get() & 4 != 0),
             ('U', matches!(self.peer, Peer::Unix(_))),
             ('e', self.no_evict.get() != 0),
             ('T', self.no_touch.get() != 0),
@@ -148,7 +155,7 @@ impl ClientRecord {
             line,
             "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} \
              ssub={} multi={} watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 \
-             obl={} oll={} omem={} tot-mem={} events=r cmd={} user=default redir=-1 resp={} \
+             obl={} oll={} omem={} tot-mem={} events=r cmd={} user=default redir={} resp={} \
              lib-name={} lib-ver={}",
             self.id,
             self.address,
@@ -170,6 +177,7 @@ impl ClientRecord {
             output,
             queue + output,
             command,
+            self.redirect.get().cast_signed(),
             self.version.get(),
             words.library,
             words.library_version,
@@ -249,6 +257,8 @@ impl Clients {
             channels: Counter::default(),
             patterns: Counter::default(),
             shard_channels: Counter::default(),
+            tracking: Counter::default(),
+            redirect: counter(u64::MAX),
             version: counter(2),
             monitor: Counter::default(),
             no_evict: Counter::default(),

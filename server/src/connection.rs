@@ -10,6 +10,7 @@ use crate::clients::ClientRecord;
 use crate::net::Stream;
 use crate::output::Output;
 use crate::pubsub::Subscriptions;
+use crate::tracking::TrackingState;
 
 /// A connection on a reactor.
 #[derive(Debug)]
@@ -95,6 +96,8 @@ pub(crate) struct ClientState {
     pub(crate) slot: usize,
     /// What it listens to.
     pub(crate) subscriptions: Subscriptions,
+    /// CLIENT TRACKING.
+    pub(crate) tracking: Option<Box<TrackingState>>,
     /// Chosen by HELLO.
     pub(crate) version: Version,
     /// Whether commands beyond AUTH and HELLO are allowed.
@@ -119,6 +122,7 @@ impl ClientState {
             record,
             slot,
             subscriptions: Subscriptions::default(),
+            tracking: None,
             version: Version::Two,
             authenticated,
             multi: None,

@@ -18,6 +18,7 @@ use crate::output::Output;
 use crate::reactor::Core;
 use crate::reply::Reply;
 use crate::shared::Message;
+use crate::tracking::commands as tracking;
 
 /// What a connection does after a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -122,6 +123,9 @@ pub(crate) fn execute(
     if flow == Flow::Park {
         return flow;
     }
+    if state.tracking.is_some() && !spec.is_some_and(is_client_container) {
+        tracking::after(state);
+    }
     // What (un)subscribing answers is no reply but a message, as are those that follow.
     let rewinds = !spec.is_some_and(answers_by_messages);
     match state.reply_mode {
@@ -186,6 +190,10 @@ fn checked(
         state.waiting = Some(Waiting::Turn);
         return Flow::Park;
     }
+    if writes && core.must_hold_events() {
+        state.waiting = Some(Waiting::Turn);
+        return Flow::Park;
+    }
     run(core, turn, state, scope, reply, spec, args)
 }
 
@@ -236,6 +244,11 @@ fn has_write(multi: &crate::connection::Multi) -> bool {
     multi.queue.iter().any(|queued| queued.spec.flags.contains(Flags::WRITE))
 }
 
+/// CLIENT, whichever subcommand: it leaves CLIENT CACHING alone.
+fn is_client_container(spec: &CommandSpec) -> bool {
+    spec.name == "client"
+}
+
 /// CLIENT itself is never paused, or nobody could end the pause.
 fn is_client(spec: &CommandSpec) -> bool {
     matches!(spec.handler, Handler::Host(HostCommand::Client))
@@ -280,6 +293,10 @@ fn run(
     // XREAD takes nothing away, so it need not queue up.
     let consumes = spec.flags.contains(Flags::BLOCKING.or(Flags::WRITE));
     let queues = consumes && must_queue(core, db, spec, args);
+    if state.tracking.is_some() {
+        tracking::before(core, state, spec, args);
+    }
+    core.origin = Some(state.record.id);
     let mut host = ConnectionHost { core, state, in_exec: false };
     let result = if queues {
         turn.wait(scope, &mut host, spec, args, reply)
@@ -288,9 +305,6 @@ fn run(
     };
     let core = host.core;
     let state = host.state;
-    if !core.outbox.is_empty() {
-        core.send_published();
-    }
     match &result {
         Err(Halt::Busy) => {
             state.waiting.get_or_insert(Waiting::Turn);
@@ -301,6 +315,9 @@ fn run(
     }
     if turn.has_changes() {
         blocked::follow(core, turn);
+    }
+    if !core.outbox.is_empty() {
+        core.send_published();
     }
     if let Err(Halt::Error(error)) = &result {
         reply.error(error);

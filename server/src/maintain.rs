@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::clock;
+use crate::notify;
 use crate::shared::{Message, Shared};
 
 /// Longest sleep, so that a stop is noticed soon.
@@ -22,6 +23,7 @@ pub(crate) fn start(shared: Arc<Shared>) -> io::Result<JoinHandle<()>> {
             let now_ms = clock::now_ms();
             let sleep_ms = maintainer.tick(now_ms);
             let changes = maintainer.take_changes();
+            notify::publish_background(&shared, &changes);
             if !changes.keys.is_empty() {
                 shared.reactors[0].send(Message::Changed(changes.keys));
             }

@@ -34,6 +34,7 @@ use crate::pubsub::{Local, Plan};
 use crate::serve::{Buffers, Served, Serving};
 use crate::settings::{Settings, SettingsReader};
 use crate::shared::{Message, Shared};
+use crate::tracking;
 
 /// Token of the waker; listeners and connections come behind.
 pub(crate) const WAKER: Token = Token(0);
@@ -74,6 +75,8 @@ pub(crate) struct Core {
     pub(crate) local: Local,
     /// What was published by the command that runs.
     pub(crate) outbox: Vec<Plan>,
+    /// Whose command runs, or ran last in this turn.
+    pub(crate) origin: Option<u64>,
 }
 
 /// A reactor, before and while it runs.
@@ -216,6 +219,7 @@ impl Reactor {
         work.append(&mut self.parked);
         let Self { core, session, connections, scheduled, parked, batch, buffers, .. } = self;
         let mut turn = session.enter(now_ms);
+        core.origin = None;
         for message in messages {
             deliver(core, &mut turn, connections, &self.keys, message, scheduled);
         }
@@ -247,6 +251,12 @@ impl Reactor {
             self.cron_at = Instant::now();
             inspect(core, connections, news, now_ms, &mut closed);
         }
+        core.origin = None;
+        if turn.has_changes() {
+            // Of what was no command of its own: room made for one that is queued.
+            blocked::follow(core, &mut turn);
+        }
+        core.send_published();
         for key in closed {
             let Some(mut connection) = connections.try_remove(key) else { continue };
             self.keys.remove(&connection.state.record.id);
@@ -380,6 +390,20 @@ fn deliver(
             schedule(scheduled, key, connection);
         }
         Message::Accepted(_) | Message::Publish(..) => unreachable!("taken out by `receive`"),
+        Message::Invalidate(news) => {
+            for &id in &news.ids {
+                let Some((key, connection)) = by_id(connections, keys, id) else { continue };
+                if tracking::invalidate_here(core, connection, &news) {
+                    schedule(scheduled, key, connection);
+                }
+            }
+        }
+        Message::Redirected(id, keys_gone) => {
+            let Some((key, connection)) = by_id(connections, keys, id) else { return };
+            if tracking::redirected(connection, &keys_gone) {
+                schedule(scheduled, key, connection);
+            }
+        }
         Message::Kill(id) => {
             if let Some((key, connection)) = by_id(connections, keys, id) {
                 connection.killed = true;
@@ -512,6 +536,7 @@ fn overdue(core: &Core, connection: &mut Connection, now_ms: u64) -> bool {
 /// Lets go of everything a closed connection had.
 fn forget(core: &mut Core, turn: &mut Turn<'_>, connection: &mut Connection) {
     crate::pubsub::commands::forget(core, &mut connection.state);
+    tracking::commands::forget(core, &mut connection.state);
     if connection.scope.is_watching() {
         turn.unwatch(&mut connection.scope);
     }

@@ -13,6 +13,7 @@ use crate::connection::{AfterAuth, ClientState, Multi, ReplyMode, Waiting};
 use crate::dispatch::{ConnectionHost, facts};
 use crate::reactor::Core;
 use crate::shared::Stop;
+use crate::tracking::commands as tracking;
 
 type Outcome = Result<(), Halt>;
 
@@ -252,6 +253,12 @@ fn exec(host: &mut ConnectionHost<'_>, context: &mut Context<'_>) -> Outcome {
         context.unwatch();
         return Err(CommandError::ExecAbort.into());
     }
+    if host.state.tracking.is_some() {
+        for queued in &multi.queue {
+            let args: Vec<&[u8]> = queued.args.iter().map(Vec::as_slice).collect();
+            tracking::before(host.core, host.state, queued.spec, &args);
+        }
+    }
     host.in_exec = true;
     let result = context.exec(host, &multi.queue);
     host.in_exec = false;
@@ -271,6 +278,7 @@ fn exec(host: &mut ConnectionHost<'_>, context: &mut Context<'_>) -> Outcome {
 /// RESET: as if the client had just connected.
 fn reset(host: &mut ConnectionHost<'_>, context: &mut Context<'_>) -> Outcome {
     crate::pubsub::commands::forget(host.core, host.state);
+    tracking::forget(host.core, host.state);
     let state = &mut *host.state;
     state.multi = None;
     context.unwatch();

@@ -22,6 +22,7 @@ use crate::clients::Clients;
 use crate::output::Output;
 use crate::pubsub::{Broker, Publication};
 use crate::settings::SharedSettings;
+use crate::tracking::{Invalidation, Stale, Tracking};
 
 /// What one reactor says to another.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(crate) enum Message {
     Accepted(UnixStream),
     /// Keys that another thread changed and that clients may wait for.
     Changed(Vec<Changed>),
+    /// Keys that connections have to forget.
+    Invalidate(Invalidation),
     /// Close this connection, if it still is there.
     Kill(u64),
     /// A line for the connections under MONITOR.
@@ -38,6 +41,8 @@ pub(crate) enum Message {
     Unblocked(u64, Box<Output>),
     /// A message for so many of its subscriptions.
     Publish(Arc<Publication>, u64),
+    /// News for a connection that another one has redirected to it.
+    Redirected(u64, Stale),
     /// The password check of a connection ended.
     Verdict(u64, Verdict),
 }
@@ -142,6 +147,8 @@ pub(crate) struct Shared {
     pub(crate) blocked: Blocked,
     /// Publish and subscribe.
     pub(crate) broker: Arc<Broker>,
+    /// Client-side caching.
+    pub(crate) tracking: Arc<Tracking>,
     /// All reactors.
     pub(crate) reactors: Vec<Arc<Handle>>,
     /// CLIENT PAUSE.

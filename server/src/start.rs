@@ -22,6 +22,7 @@ use crate::pubsub::{Broker, Local};
 use crate::reactor::{Core, Reactor, WAKER};
 use crate::settings::{Settings, SettingsReader};
 use crate::shared::{Handle, Message, Pause, Shared, Stop};
+use crate::tracking::Tracking;
 use crate::{maintain, panic};
 
 type Running = Vec<JoinHandle<Result<(), Error>>>;
@@ -47,13 +48,16 @@ pub fn run(settings: Settings, allocator: Allocator, log: Option<LogControl>) ->
         polls.push(poll);
     }
     let broker = Arc::new(Broker::default());
-    let admin = start_admin(settings, allocator, log, &handles, &broker)?;
+    let tracking = Arc::new(Tracking::default());
+    let figures = (Arc::clone(&broker), Arc::clone(&tracking));
+    let admin = start_admin(settings, allocator, log, &handles, figures)?;
     let shared = Arc::new(Shared {
         settings: Arc::clone(admin.settings()),
         admin,
         clients: Clients::default(),
         blocked: Blocked::default(),
         broker,
+        tracking,
         reactors: handles,
         pause: Pause::default(),
         monitors: AtomicU64::new(0),
@@ -75,7 +79,7 @@ fn start_admin(
     allocator: Allocator,
     log: Option<LogControl>,
     handles: &[Arc<Handle>],
-    broker: &Arc<Broker>,
+    (broker, tracking): (Arc<Broker>, Arc<Tracking>),
 ) -> Result<Arc<Admin>, Error> {
     let reactors: OnceLock<Vec<Arc<Handle>>> = OnceLock::from(handles.to_vec());
     let deliver = move |ticket: crate::admin::auth::AuthTicket, verdict| {
@@ -83,8 +87,7 @@ fn start_admin(
         reactors[ticket.reactor].send(Message::Verdict(ticket.connection, verdict));
     };
     let names = engine::commands::all().iter().map(|row| row.name).collect();
-    let broker = Arc::clone(broker);
-    let wiring = Wiring { allocator, broker, deliver: Box::new(deliver), log };
+    let wiring = Wiring { allocator, broker, tracking, deliver: Box::new(deliver), log };
     Admin::start(settings, names, wiring).context(ErrorKind::Resource, "starting")
 }
 
@@ -105,6 +108,7 @@ fn start_reactors(shared: &Arc<Shared>, polls: Vec<Poll>) -> Result<(Running, Ve
             retry: Vec::new(),
             local: Local::default(),
             outbox: Vec::new(),
+            origin: None,
         };
         let listeners = listen(&settings, index == 0)?;
         if index == 0 {

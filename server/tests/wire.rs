@@ -44,6 +44,7 @@ macro_rules! scripts {
 scripts!(
     blocking_lists,
     connection,
+    events,
     expiry,
     groups,
     hash_fields,
@@ -57,6 +58,7 @@ scripts!(
     streams,
     strings,
     time_series,
+    tracking,
     transactions,
 );
 

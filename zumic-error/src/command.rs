@@ -118,6 +118,7 @@ pub enum CommandError {
     TimeoutNotAFloat,
     TimeoutOutOfRange,
     Unblocked,
+    TrackingPrefix(String),
     UnknownCommand { name: Vec<u8>, args: Vec<Vec<u8>> },
     UnknownSubcommand { container: String, name: Vec<u8> },
     ValueOutOfRange,
@@ -435,6 +436,7 @@ impl fmt::Display for CommandError {
                  / RESET are allowed in this context"
             ),
             Self::TimeSeries(error) => write!(f, "{error}"),
+            Self::TrackingPrefix(text) => write!(f, "ERR {text}"),
             Self::UnknownCommand { .. } | Self::UnknownSubcommand { .. } => {
                 let mut quoted = Vec::new();
                 self.write_quoted(&mut quoted);

@@ -226,7 +226,10 @@ impl<'s> Context<'s> {
                     self.touch(record);
                 }
             }
-            None => self.own.misses.add(1),
+            None => {
+                self.own.misses.add(1);
+                self.notify_missed(self.scope.db, key);
+            }
         }
         let Some((record, presence)) = found else { return Ok(None) };
         let source = match (record.packed(), record.object()) {
@@ -379,6 +382,9 @@ impl<'s> Context<'s> {
             let lapsed = live.is_none() && spot.is_some_and(|spot| !spot.record.is_gone());
             if self.publish(db, hash, key, spot, new) {
                 self.own.expired.add(u64::from(lapsed));
+                if live.is_none() {
+                    self.notify_created(db, key, lapsed);
+                }
                 return Ok(Some(result));
             }
             self.own.retries.add(1);
@@ -471,6 +477,9 @@ impl<'s> Context<'s> {
             let (result, new) = self.rebuild(key, live, change)?;
             if let Some(new) = new {
                 self.write_owned(db, hash, key, new);
+                if live.is_none() {
+                    self.notify_created(db, key, false);
+                }
             }
             return Ok(Some(result));
         };

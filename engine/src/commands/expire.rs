@@ -4,8 +4,9 @@
 
 use zumic_error::CommandError;
 
+use super::keys::find;
 use super::number::parse_integer;
-use crate::{Change, Context, Halt, Record};
+use crate::{Change, Class, Context, Halt, Record};
 
 /// A deadline as a client wrote it: a time from now, or a point in time.
 #[derive(Clone, Copy, Debug)]
@@ -117,15 +118,18 @@ fn set_deadline(
     let span = Span { value: args[2], seconds, absolute };
     let deadline = span.resolve(number, now).ok_or(CommandError::ExpireTimeInvalid(command))?;
     let done = context.update(args[1], |live| {
-        let Some(record) = live else { return Ok((Change::Keep, false)) };
+        let Some(record) = live else { return Ok((Change::Keep, None)) };
         if !conditions.allow(record.expire_at_ms(), deadline) {
-            return Ok((Change::Keep, false));
+            return Ok((Change::Keep, None));
         }
         let future = u64::try_from(deadline).ok().filter(|deadline| *deadline > now);
         let change = future.map_or(Change::Remove, |deadline| Change::Expire(Some(deadline)));
-        Ok((change, true))
+        Ok((change, Some(if future.is_some() { "expire" } else { "del" })))
     })?;
-    context.sink().integer(i64::from(done));
+    if let Some(event) = done {
+        context.notify(Class::Generic, event, args[1]);
+    }
+    context.sink().integer(i64::from(done.is_some()));
     Ok(())
 }
 
@@ -135,6 +139,9 @@ pub(super) fn persist(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), H
         let timed = live.and_then(Record::expire_at_ms).is_some();
         Ok((if timed { Change::Expire(None) } else { Change::Keep }, timed))
     })?;
+    if done {
+        context.notify(Class::Generic, "persist", args[1]);
+    }
     context.sink().integer(i64::from(done));
     Ok(())
 }
@@ -168,7 +175,7 @@ const fn to_seconds(milliseconds: u64) -> u64 {
 
 /// Answers -2 without a key, -1 without a deadline.
 fn answer(context: &mut Context<'_>, key: &[u8], form: impl Fn(u64) -> u64) -> Result<(), Halt> {
-    let number = match context.peek(key)?.map(Record::expire_at_ms) {
+    let number = match find(context, key)?.map(Record::expire_at_ms) {
         None => -2,
         Some(None) => -1,
         Some(Some(deadline)) => i64::try_from(form(deadline)).unwrap_or(i64::MAX),

@@ -4,7 +4,7 @@ use zumic_error::CommandError;
 
 use super::glob;
 use super::number::{parse_cursor, parse_integer};
-use crate::{Change, Context, Halt, Record};
+use crate::{Change, Class, Context, Halt, Record};
 
 type Outcome = Result<(), Halt>;
 type Args<'a> = [&'a [u8]];
@@ -19,7 +19,10 @@ fn count(context: &mut Context<'_>, number: usize) -> Outcome {
 fn remove_all(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let mut removed = 0;
     for key in &args[1..] {
-        removed += usize::from(context.update(key, |old| Ok((Change::Remove, old.is_some())))?);
+        if context.update(key, |old| Ok((Change::Remove, old.is_some())))? {
+            removed += 1;
+            context.notify(Class::Generic, "del", key);
+        }
     }
     count(context, removed)
 }
@@ -34,11 +37,20 @@ pub(super) fn unlink(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     remove_all(context, args)
 }
 
+/// The record of a key for a command that only asks about it: no access, but a miss.
+pub(super) fn find<'s>(context: &mut Context<'s>, key: &[u8]) -> Result<Option<&'s Record>, Halt> {
+    let found = context.peek(key)?;
+    if found.is_none() {
+        context.notify(Class::KeyMiss, "keymiss", key);
+    }
+    Ok(found)
+}
+
 /// EXISTS key [key ...]
 pub(super) fn exists(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let mut found = 0;
     for key in &args[1..] {
-        found += usize::from(context.peek(key)?.is_some());
+        found += usize::from(find(context, key)?.is_some());
     }
     count(context, found)
 }
@@ -54,7 +66,7 @@ pub(super) fn touch(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
 
 /// TYPE key
 pub(super) fn r#type(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    let name = context.peek(args[1])?.map_or("none", |record| record.kind().name());
+    let name = find(context, args[1])?.map_or("none", |record| record.kind().name());
     context.sink().simple(name);
     Ok(())
 }
@@ -165,6 +177,8 @@ fn rename_key(
     let db = context.scope().db;
     context.put_value(db, to, record, record.expire_at_ms(), false)?;
     context.update(from, |_| Ok((Change::Remove, ())))?;
+    context.notify(Class::Generic, "rename_from", from);
+    context.notify(Class::Generic, "rename_to", to);
     Ok(true)
 }
 
@@ -227,7 +241,7 @@ pub(super) fn copy(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     if db == context.scope().db && args[1] == args[2] {
         return Err(CommandError::SameObject.into());
     }
-    let Some(record) = context.peek(args[1])? else {
+    let Some(record) = find(context, args[1])? else {
         context.sink().integer(0);
         return Ok(());
     };
@@ -236,6 +250,7 @@ pub(super) fn copy(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
         return Ok(());
     }
     context.put_value(db, args[2], record, record.expire_at_ms(), true)?;
+    context.notify_in(db, Class::Generic, "copy_to", args[2]);
     context.sink().integer(1);
     Ok(())
 }
@@ -270,6 +285,8 @@ pub(super) fn r#move(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     }
     context.put_value(target, args[1], record, record.expire_at_ms(), false)?;
     context.update(args[1], |_| Ok((Change::Remove, ())))?;
+    context.notify(Class::Generic, "move_from", args[1]);
+    context.notify_in(target, Class::Generic, "move_to", args[1]);
     context.sink().integer(1);
     Ok(())
 }

@@ -5,7 +5,7 @@ use zumic_error::CommandError;
 use super::extended::Extended;
 use super::number::{format_double, parse_finite_double, parse_integer};
 use super::strings::{put, text_of};
-use crate::{Context, Halt, NewText, Record, Text};
+use crate::{Class, Context, Halt, NewText, Record, Text};
 
 type Outcome = Result<(), Halt>;
 type Args<'a> = [&'a [u8]];
@@ -20,6 +20,7 @@ fn add(context: &mut Context<'_>, key: &[u8], amount: i64) -> Outcome {
         let sum = now.checked_add(amount).ok_or(CommandError::Overflow)?;
         Ok((put(NewText::Int(sum), old.and_then(Record::expire_at_ms)), sum))
     })?;
+    context.notify(Class::String, "incrby", key);
     context.sink().integer(sum);
     Ok(())
 }
@@ -63,6 +64,7 @@ fn add_float(
         let new = NewText::Fresh(text.clone());
         Ok((put(new, old.and_then(Record::expire_at_ms)), text))
     })?;
+    context.notify(Class::String, "incrbyfloat", args[1]);
     context.sink().bulk(&sum);
     Ok(())
 }
@@ -81,6 +83,7 @@ pub(super) fn decrbyfloat(context: &mut Context<'_>, args: &Args<'_>) -> Outcome
 pub(super) fn setfloat(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let text = format_double(parse_finite_double(args[2])?).into_bytes();
     context.update(args[1], |_| Ok((put(NewText::Fresh(text.clone()), None), ())))?;
+    context.notify(Class::String, "set", args[1]);
     context.sink().simple("OK");
     Ok(())
 }

@@ -4,7 +4,7 @@ use zumic_error::CommandError;
 
 use super::expire::Span;
 use super::number::parse_integer;
-use crate::{Change, Context, Halt, NewText, Put, Record, ReplySink, Text};
+use crate::{Change, Class, Context, Halt, NewText, Put, Record, ReplySink, Text};
 
 /// The string of a record that may be absent.
 ///
@@ -157,6 +157,7 @@ fn equals(text: Text<'_>, bytes: &[u8]) -> bool {
 pub(super) fn set(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
     if let [_, key, value] = args {
         context.update(key, |_| Ok((store(value, None), ())))?;
+        context.notify(Class::String, "set", key);
         context.sink().simple("OK");
         return Ok(());
     }
@@ -168,7 +169,7 @@ pub(super) fn set(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt>
     };
     let keep = matches!(options.deadline, Some(Deadline::Keep));
     let compares = matches!(options.condition, Condition::IfEqual(_));
-    let (old, done) = context.update(args[1], |live| {
+    let (old, found, done) = context.update(args[1], |live| {
         let old = if options.get || compares { text_of(live)? } else { None };
         let go = match options.condition {
             Condition::Always => true,
@@ -183,8 +184,14 @@ pub(super) fn set(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt>
             Some(deadline) if deadline < now => Change::Remove,
             _ => store(args[2], expire_at),
         };
-        Ok((change, (old, go)))
+        Ok((change, (old, live.is_some(), go)))
     })?;
+    if options.get && !found {
+        context.notify(Class::KeyMiss, "keymiss", args[1]);
+    }
+    if done {
+        notify_set(context, args[1], deadline);
+    }
     if options.get {
         write_or_null(context.sink(), old);
     } else if done {
@@ -195,12 +202,25 @@ pub(super) fn set(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt>
     Ok(())
 }
 
+/// Says that a value was stored, with its deadline if it was given one.
+fn notify_set(context: &mut Context<'_>, key: &[u8], deadline: Option<u64>) {
+    context.notify(Class::String, "set", key);
+    let Some(deadline) = deadline else { return };
+    context.notify(Class::Generic, "expire", key);
+    if deadline < context.now_ms() {
+        context.notify(Class::Expired, "expired", key);
+    }
+}
+
 /// SETNX key value
 pub(super) fn setnx(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
     let done = context.update(args[1], |live| match live {
         Some(_) => Ok((Change::Keep, false)),
         None => Ok((store(args[2], None), true)),
     })?;
+    if done {
+        context.notify(Class::String, "set", args[1]);
+    }
     context.sink().integer(i64::from(done));
     Ok(())
 }
@@ -219,6 +239,7 @@ pub(super) fn psetex(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Ha
 
 fn set_for(context: &mut Context<'_>, args: &[&[u8]], deadline: u64) -> Result<(), Halt> {
     context.update(args[1], |_| Ok((store(args[3], Some(deadline)), ())))?;
+    notify_set(context, args[1], Some(deadline));
     context.sink().simple("OK");
     Ok(())
 }
@@ -226,6 +247,10 @@ fn set_for(context: &mut Context<'_>, args: &[&[u8]], deadline: u64) -> Result<(
 /// GETSET key value
 pub(super) fn getset(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
     let old = context.update(args[1], |live| Ok((store(args[2], None), text_of(live)?)))?;
+    if old.is_none() {
+        context.notify(Class::KeyMiss, "keymiss", args[1]);
+    }
+    context.notify(Class::String, "set", args[1]);
     write_or_null(context.sink(), old);
     Ok(())
 }
@@ -233,6 +258,10 @@ pub(super) fn getset(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Ha
 /// GETDEL key
 pub(super) fn getdel(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
     let old = context.update(args[1], |live| Ok((Change::Remove, text_of(live)?)))?;
+    match old {
+        Some(_) => context.notify(Class::Generic, "del", args[1]),
+        None => context.notify(Class::KeyMiss, "keymiss", args[1]),
+    }
     write_or_null(context.sink(), old);
     Ok(())
 }
@@ -252,8 +281,8 @@ pub(super) fn getex(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Hal
     }
     let Some(wanted) = wanted else { return get(context, args) };
     let now = context.now_ms();
-    let text = context.update(args[1], |live| {
-        let Some(text) = text_of(live)? else { return Ok((Change::Keep, None)) };
+    let (text, event) = context.update(args[1], |live| {
+        let Some(text) = text_of(live)? else { return Ok((Change::Keep, (None, ""))) };
         let change = match wanted {
             Deadline::Set(span) => match span.deadline(now, "getex")? {
                 past if past <= now => Change::Remove,
@@ -262,8 +291,19 @@ pub(super) fn getex(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Hal
             _ if live.and_then(Record::expire_at_ms).is_some() => Change::Expire(None),
             _ => Change::Keep,
         };
-        Ok((change, Some(text)))
+        let event = match change {
+            Change::Remove => "del",
+            Change::Expire(Some(_)) => "expire",
+            Change::Expire(None) => "persist",
+            _ => "",
+        };
+        Ok((change, (Some(text), event)))
     })?;
+    if text.is_none() {
+        context.notify(Class::KeyMiss, "keymiss", args[1]);
+    } else if !event.is_empty() {
+        context.notify(Class::Generic, event, args[1]);
+    }
     write_or_null(context.sink(), text);
     Ok(())
 }
@@ -275,6 +315,7 @@ pub(super) fn mset(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt
     };
     for [key, value] in pairs {
         context.update(key, |_| Ok((store(value, None), ())))?;
+        context.notify(Class::String, "set", key);
     }
     context.sink().simple("OK");
     Ok(())
@@ -297,6 +338,7 @@ pub(super) fn msetnx(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Ha
     }
     for [key, value] in pairs {
         context.update(key, |_| Ok((store(value, None), ())))?;
+        context.notify(Class::String, "set", key);
     }
     context.sink().integer(1);
     Ok(())
@@ -316,6 +358,7 @@ pub(super) fn append(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Ha
         let expire_at_ms = live.and_then(Record::expire_at_ms);
         Ok((put(text, expire_at_ms), len))
     })?;
+    context.notify(Class::String, "append", args[1]);
     context.sink().integer(i64::try_from(len).expect("below the string limit"));
     Ok(())
 }
@@ -355,6 +398,9 @@ pub(super) fn setrange(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), 
         let expire_at_ms = live.and_then(Record::expire_at_ms);
         Ok((put(text, expire_at_ms), len))
     })?;
+    if !bytes.is_empty() {
+        context.notify(Class::String, "setrange", args[1]);
+    }
     context.sink().integer(i64::try_from(len).expect("below the string limit"));
     Ok(())
 }

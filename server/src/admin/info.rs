@@ -134,6 +134,8 @@ fn clients(fields: &mut Fields, reading: &Reading<'_>) {
     fields.add("connected_clients", reading.totals.clients_connected);
     fields.add("maxclients", reading.settings.clients_max);
     fields.add("blocked_clients", reading.totals.clients_blocked);
+    let [(name, clients), ..] = reading.admin.tracking.figures();
+    fields.add(name, clients);
     fields.add("pubsub_clients", reading.admin.broker.subscribers());
 }
 
@@ -208,6 +210,9 @@ fn stats(fields: &mut Fields, reading: &Reading<'_>) {
     fields.add("pubsub_channels", broker.names(Space::Channel));
     fields.add("pubsub_patterns", broker.names(Space::Pattern));
     fields.add("pubsubshard_channels", broker.names(Space::Shard));
+    for (name, figure) in &reading.admin.tracking.figures()[1..] {
+        fields.add(name, figure);
+    }
     fields.add("total_error_replies", totals.errors_total());
     fields.add("total_reads_processed", totals.reads);
     fields.add("total_writes_processed", totals.writes);

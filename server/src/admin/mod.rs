@@ -48,6 +48,7 @@ use self::logging::LogControl;
 use self::stats::StatsHub;
 use crate::pubsub::Broker;
 use crate::settings::{Settings, SharedSettings, UpdateError, ValueError};
+use crate::tracking::Tracking;
 
 /// What an administrative command wants to know about who sent it.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +69,8 @@ pub struct Wiring {
     pub allocator: Allocator,
     /// Publish and subscribe, for INFO.
     pub(crate) broker: Arc<Broker>,
+    /// Client-side caching, for INFO.
+    pub(crate) tracking: Arc<Tracking>,
     /// Hands the verdict on a password to a reactor.
     pub deliver: Deliver,
     /// The log, if there is one.
@@ -84,6 +87,7 @@ pub struct Admin {
     authenticator: Authenticator,
     allocator: Allocator,
     broker: Arc<Broker>,
+    tracking: Arc<Tracking>,
     log: Option<LogControl>,
     started: Instant,
     run_id: String,
@@ -119,6 +123,7 @@ impl Admin {
             authenticator: Authenticator::start(password, wiring.deliver)?,
             allocator: wiring.allocator,
             broker: wiring.broker,
+            tracking: wiring.tracking,
             log: wiring.log,
             started: Instant::now(),
             run_id: run_id.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -206,6 +211,7 @@ impl Admin {
         tunables.set_lfu(settings.lfu_log_factor, settings.lfu_decay_minutes);
         tunables.set_string_bytes_max(settings.bulk_bytes_max);
         tunables.set_thresholds(settings.thresholds);
+        tunables.set_event_classes(settings.events);
         self.slowlog.truncate(settings.slowlog_len_max);
         if let Some(log) = &self.log {
             log.set_level(settings.log_level);

@@ -193,7 +193,12 @@ fn publish(
     }
     let receivers = i64::try_from(plan.receivers()).expect("a count of connections");
     context.sink().integer(receivers);
-    // It leaves after the command, or after the transaction (P3).
+    // It leaves after the command, or after the transaction (P3), and behind the events of the
+    // transaction's commands so far.
+    let events = context.take_events();
+    if !events.is_empty() {
+        host.core.publish_events(&events);
+    }
     host.core.outbox.push(plan);
     Ok(())
 }
@@ -212,7 +217,7 @@ fn check(kind: &[u8], message: &[u8]) -> Result<(), CommandError> {
 
 impl Core {
     /// Whether a reactor has more messages to deliver than it can soon.
-    fn is_behind(&self, reactor: usize) -> bool {
+    pub(crate) fn is_behind(&self, reactor: usize) -> bool {
         let backlog = if reactor == self.index {
             self.local.backlog()
         } else {
@@ -223,7 +228,7 @@ impl Core {
 
     /// Sends what was published.
     pub(crate) fn send_published(&mut self) {
-        for plan in self.outbox.drain(..) {
+        for plan in std::mem::take(&mut self.outbox) {
             plan.send(&self.shared.reactors, Some((self.index, &mut self.local)));
         }
     }

@@ -11,6 +11,8 @@
 //!   `protected-mode` `client-output-buffer-limit` `client-query-buffer-limit`
 //!   `proto-max-bulk-len` `proto-inline-max-bytes` `request-args-max`
 //! - engine, at start or through its tunables ([`crate::admin::Admin`]): `databases` `maxmemory`
+//!   `notify-keyspace-events`
+//! - client-side caching: `tracking-table-max-keys`
 //!   `maxmemory-policy` `maxmemory-samples` `lfu-log-factor` `lfu-decay-time`
 //!   `proto-max-bulk-len`
 //! - [`crate::admin`]: `requirepass` `loglevel` `slowlog-log-slower-than` `slowlog-max-len`

@@ -7,7 +7,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use engine::EvictionPolicy;
+use engine::{Classes, EvictionPolicy};
 use zeroize::Zeroizing;
 
 use super::BindAddress;
@@ -196,6 +196,8 @@ pub struct Settings {
     pub databases: u16,
     /// `enable-debug-command`.
     pub debug_access: DebugAccess,
+    /// `notify-keyspace-events`.
+    pub events: Classes,
     /// `latency-tracking`.
     pub latency_tracking: bool,
     /// `latency-tracking-info-percentiles`, each 0 to 100.
@@ -245,6 +247,8 @@ pub struct Settings {
     pub threads: u16,
     /// `timeout` of idle clients, in seconds; 0 for none.
     pub idle_seconds_max: u32,
+    /// `tracking-table-max-keys`; 0 for no limit.
+    pub tracking_keys_max: u64,
     /// `unixsocket`.
     pub unix_socket: Option<PathBuf>,
     /// `unixsocketperm`; 0 leaves the mode to the umask.
@@ -261,6 +265,7 @@ impl Settings {
             output_limits: [limit; 3],
             databases: 0,
             debug_access: DebugAccess::No,
+            events: Classes::default(),
             latency_tracking: false,
             latency_percentiles: Vec::new(),
             lfu_decay_minutes: 0,
@@ -285,6 +290,7 @@ impl Settings {
             tcp_keepalive_seconds: 0,
             threads: 0,
             idle_seconds_max: 0,
+            tracking_keys_max: 0,
             unix_socket: None,
             unix_socket_mode: 0,
         }

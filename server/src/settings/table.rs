@@ -7,6 +7,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use engine::Classes;
+
 use super::snapshot::{DebugAccess, LogLevel, MaxMemoryPolicy, OutputLimit, Secret, Settings};
 use super::value::{ValueError, parse_bytes, parse_integer, parse_octal, parse_switch};
 use super::{BindAddress, value};
@@ -249,6 +251,17 @@ const OUTPUT_LIMITS: Kind = Kind {
     },
 };
 
+const EVENTS: Kind = Kind {
+    shape: "<classes>",
+    many_words: false,
+    read: |settings| settings.events.to_string(),
+    write: |settings, text| {
+        let classes = Classes::parse(&String::from_utf8_lossy(text));
+        settings.events = classes.ok_or(ValueError::EventClass)?;
+        Ok(())
+    },
+};
+
 const PERCENTILES: Kind = Kind {
     shape: "<percentile>...",
     many_words: true,
@@ -310,6 +323,11 @@ pub static TABLE: &[Setting] = &[
          subscriptions; 'slave' is kept for tools that read it and gains its effect with replicas"),
     row("client-query-buffer-limit", bytes!(query_buffer_bytes_max, 1 << 20..=i64::MAX), "1gb",
         Running, Clients, "bytes a client may have sent of requests that did not run yet"),
+
+    row("tracking-table-max-keys", integer!(tracking_keys_max, 0..=i64::MAX), "1000000", Running,
+        Clients, "keys remembered for clients that track what they read; 0 for no limit"),
+    row("notify-keyspace-events", EVENTS, "", Running, Clients,
+        "keyspace events to publish: K and E choose the channels, A or g$lshzxetdnm the events"),
 
     row("requirepass", PASSWORD, "", Running, Security,
         "password of the default user, better given as ZUMIC_REQUIREPASS; kept only as a hash"),

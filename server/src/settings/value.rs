@@ -12,6 +12,8 @@ use std::ops::RangeInclusive;
 pub enum ValueError {
     /// No address `BindAddress` understands, or none at all.
     Address,
+    /// Not a class of keyspace events.
+    EventClass,
     /// The hash of the password could not be made (out of memory).
     Hash,
     /// The setting cannot change while running.
@@ -49,6 +51,7 @@ pub enum ValueError {
 impl fmt::Display for ValueError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text: Cow<'static, str> = match self {
+            Self::EventClass => "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into(),
             Self::Address => "argument must be IP addresses, each with an optional '-'".into(),
             Self::Hash => "the password could not be hashed for lack of memory".into(),
             Self::Immutable => "can't set immutable config".into(),

@@ -23,6 +23,18 @@ const CLIENT: &[CommandSpec] = &[
         ..CommandSpec::DEFAULT
     },
     CommandSpec {
+        name: "client|caching",
+        arity: 3,
+        flags: Flags::NO_SCRIPT.or(Flags::LOADING).or(Flags::STALE),
+        categories: Categories::CONNECTION,
+        group: Group::Connection,
+        since: "6.0.0",
+        summary: "Instruct the server about tracking or not keys in the next request",
+        arguments: &[one_of("mode", &[token("yes", "YES"), token("no", "NO")])],
+        handler: Handler::Host(HostCommand::Client),
+        ..CommandSpec::DEFAULT
+    },
+    CommandSpec {
         name: "client|count",
         arity: 2,
         flags: Flags::ADMIN.or(Flags::NO_SCRIPT).or(Flags::LOADING).or(Flags::STALE),
@@ -265,6 +277,39 @@ const CLIENT: &[CommandSpec] = &[
         since: "2.6.9",
         summary: "Set the current connection name",
         arguments: &[text("connection-name")],
+        handler: Handler::Host(HostCommand::Client),
+        ..CommandSpec::DEFAULT
+    },
+    CommandSpec {
+        name: "client|tracking",
+        arity: -3,
+        flags: Flags::NO_SCRIPT.or(Flags::LOADING).or(Flags::STALE),
+        categories: Categories::CONNECTION,
+        group: Group::Connection,
+        since: "6.0.0",
+        complexity: "O(1). Some options may introduce additional complexity.",
+        summary: "Enable or disable server assisted client side caching support",
+        arguments: &[
+            one_of("status", &[token("on", "ON"), token("off", "OFF")]),
+            integer("client-id").after("REDIRECT").optional(),
+            text("prefix").after("PREFIX").optional().multiple_token(),
+            token("bcast", "BCAST").optional(),
+            token("optin", "OPTIN").optional(),
+            token("optout", "OPTOUT").optional(),
+            token("noloop", "NOLOOP").optional(),
+        ],
+        handler: Handler::Host(HostCommand::Client),
+        ..CommandSpec::DEFAULT
+    },
+    CommandSpec {
+        name: "client|trackinginfo",
+        arity: 2,
+        flags: Flags::NO_SCRIPT.or(Flags::LOADING).or(Flags::STALE),
+        categories: Categories::CONNECTION,
+        group: Group::Connection,
+        since: "6.2.0",
+        summary: "Return information about server assisted client side caching for the current \
+            connection",
         handler: Handler::Host(HostCommand::Client),
         ..CommandSpec::DEFAULT
     },
