@@ -21,8 +21,6 @@ use zumic_error::CommandError;
 
 use crate::collection::Presence;
 use crate::dispatch::seen_record;
-use crate::events::Class;
-use crate::follow::Changed;
 use crate::guard::Guard;
 use crate::host::{Halt, Wait};
 use crate::intent::{Intent, State as Commitment, key_record, resolve};
@@ -485,85 +483,6 @@ impl<'s> Context<'s> {
         // A tombstone over nothing only keeps a place: nobody can tell.
         if !new.is_tombstone() || old.is_some_and(|old| !old.is_gone()) {
             self.changed(db, hash, new.key());
-        }
-    }
-
-    /// Deletes a record whose deadline has passed, if it still holds.
-    pub(crate) fn expire(&mut self, db: u16, hash: u64, expired: *mut Header) -> bool {
-        // SAFETY: found under this turn's guard (X1).
-        let record: &'s Record = unsafe { Record::from_raw(expired) };
-        let done = self.remove_exactly(db, hash, expired, record);
-        if done {
-            self.own.expired.add(1);
-            self.notify_in(db, Class::Expired, "expired", record.key());
-        }
-        done
-    }
-
-    /// Tells who follows the store that a key changed.
-    #[inline]
-    pub(crate) fn changed(&mut self, db: u16, hash: u64, key: &[u8]) {
-        if self.shared.followers.are_there(hash) {
-            self.state.changes.keys.push(Changed { db, key: key.into() });
-        }
-    }
-
-    /// Deletes `record` if the key still holds it.
-    pub(crate) fn remove_exactly(
-        &mut self,
-        db: u16,
-        hash: u64,
-        pointer: *mut Header,
-        record: &'s Record,
-    ) -> bool {
-        let key = record.key();
-        match self.spot(db, hash, key) {
-            Ok(Some(spot)) if spot.pointer == pointer => {
-                let Ok(_hold) = self.hold_spot(Some(spot)) else { return false };
-                let tombstone = NewRecord::new(key, Value::Tombstone, None);
-                self.publish(db, hash, key, Some(spot), tombstone)
-            }
-            _ => false,
-        }
-    }
-
-    /// Stores the value of `record`, of any type, under `key`, replacing what is there. A
-    /// collection is copied if `copied`, and else shared: then `record` has to go.
-    ///
-    /// The dispatcher has taken the record's key.
-    ///
-    /// # Errors
-    /// As [`Context::update`].
-    pub fn put_value(
-        &mut self,
-        db: u16,
-        key: &[u8],
-        record: &Record,
-        expire_at_ms: Option<u64>,
-        copied: bool,
-    ) -> Result<(), Halt> {
-        let hash = self.hash(key);
-        let copy = match record.object() {
-            // SAFETY: the key is taken, and with it the object (collection.rs, Y3).
-            Some(object) if copied => Some(unsafe { object.duplicate() }),
-            _ => None,
-        };
-        loop {
-            let value = copy.clone().map_or_else(|| record.value(), Value::Object);
-            let new = NewRecord::new(key, value, expire_at_ms);
-            new.set_access(record.access());
-            if matches!(self.mode, Mode::Transaction(_)) {
-                self.write_owned(db, hash, key, new);
-                self.notify_created(db, key, false);
-                return Ok(());
-            }
-            let spot = self.spot(db, hash, key)?;
-            let _hold = self.hold_spot(spot)?;
-            if self.publish(db, hash, key, spot, new) {
-                self.notify_created(db, key, false);
-                return Ok(());
-            }
-            self.own.retries.add(1);
         }
     }
 

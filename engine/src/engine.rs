@@ -274,9 +274,10 @@ impl Engine {
         Maintainer::new(self.session())
     }
 
-    /// Counts somebody in who wants to know when `key` changes, in any database. Whoever calls this
-    /// looks at the key afterwards; changes from then on are in [`crate::Turn::take_changes`] of the
-    /// session that makes them. Changes of other keys may be there, too.
+    /// Counts somebody in who wants to know when `key` changes, in any database. Whoever calls
+    /// this looks at the key afterwards; changes from then on are in
+    /// [`crate::Turn::take_changes`] of the session that makes them. Changes of other keys may be
+    /// there, too.
     pub fn follow_key(&self, key: &[u8]) {
         self.shared.followers.join(self.shared.residents.hash_key(key));
     }

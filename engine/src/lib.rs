@@ -29,6 +29,7 @@ pub mod latch;
 pub mod mailbox;
 mod maintain;
 pub mod map;
+mod moves;
 mod object;
 mod prefetch;
 mod record;

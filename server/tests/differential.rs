@@ -23,8 +23,8 @@ type Request = Vec<Vec<u8>>;
 /// milliseconds, `A` and `B` absolute times in seconds and milliseconds, `L` and `LM` such times
 /// that are not past (Redis keeps a key set with a past one, and DBSIZE counts it, until its
 /// cycle comes by), `D` a database, `G` a pattern, `X` an index, `O` an offset, `E` an element of
-/// a collection, `N` one that is a number; of streams `XID` an id, `XNEW` one to add, `XMIN` and `XMAX` an edge, `XGRP` a group, `XCON` a
-/// consumer. `[a|b]` is one of these or nothing, `(a|b)` one. XSETID and what shows consumers are
+/// a collection, `N` one that is a number; of streams `XID` an id, `XNEW` one to add, `XMIN` and
+/// `XMAX` an edge, `XGRP` a group, `XCON` a consumer. `[a|b]` is one of these or nothing, `(a|b)` one. XSETID and what shows consumers are
 /// left to the scripts: Redis before 7.2 differs.
 const TEMPLATES: &[&str] = &[
     "SET K V",

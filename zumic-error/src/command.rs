@@ -62,7 +62,6 @@ pub enum CommandError {
     HelloSyntax(String),
     InvalidCommandSpecified,
     KeyCountInvalid,
-    KeysNotPositive,
     KillAge,
     KillId,
     LcsBothFlags,
@@ -85,7 +84,6 @@ pub enum CommandError {
     NotAFloat,
     NotAnInt32,
     NotAnInteger,
-    NotNegatable,
     NotInRange { min: i64, max: i64 },
     NotPositive,
     NotSupported(&'static str),
@@ -228,9 +226,9 @@ impl CommandError {
 
     /// The text of a variant without data; `None` for the others.
     const fn fixed(&self) -> Option<&'static str> {
-        match self.fixed_connection() {
-            None => self.fixed_data(),
-            text => text,
+        match (self.fixed_connection(), self.fixed_data()) {
+            (None, None) => self.fixed_collections(),
+            (Some(text), _) | (None, Some(text)) => Some(text),
         }
     }
 
@@ -298,9 +296,6 @@ impl CommandError {
         Some(match self {
             Self::BadKeyPositions => "ERR Invalid arguments specified for command",
             Self::CommandHasNoKeys => "ERR The command has no key arguments",
-            Self::CountNegative => "ERR COUNT can't be negative",
-            Self::CountNotPositive => "ERR count should be greater than 0",
-            Self::IndexOutOfRange => "ERR index out of range",
             Self::InvalidCursor => "ERR invalid cursor",
             Self::DbIndexInvalidFirst => "ERR invalid first DB index",
             Self::DbIndexInvalidSecond => "ERR invalid second DB index",
@@ -310,8 +305,6 @@ impl CommandError {
                 "ERR NX and XX, GT or LT options at the same time are not compatible"
             }
             Self::ExpireGtLtConflict => "ERR GT and LT options at the same time are not compatible",
-            Self::KeysNotPositive => "ERR numkeys should be greater than 0",
-            Self::MaxLenNegative => "ERR MAXLEN can't be negative",
             Self::NotAFloat => "ERR value is not a valid float",
             Self::InvalidCommandSpecified => "ERR Invalid command specified",
             Self::KeyCountInvalid => "ERR Invalid number of arguments specified for command",
@@ -326,8 +319,6 @@ impl CommandError {
                  Please note that when switching between policies at runtime LRU and LFU data \
                  will take some time to adjust."
             }
-            Self::LexRangeInvalid => "ERR min or max not valid string range item",
-            Self::LimitNegative => "ERR LIMIT can't be negative",
             Self::LruNotSelected => {
                 "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note \
                  that when switching between policies at runtime LRU and LFU data will take \
@@ -339,20 +330,29 @@ impl CommandError {
                 "ERR value is out of range, value must between -2147483648 and 2147483647"
             }
             Self::NotAnInteger => "ERR value is not an integer or out of range",
-            Self::NotNegatable => {
-                "ERR value is out of range, value must between -9223372036854775807 and \
-                 9223372036854775807"
-            }
-            Self::NotPositive => "ERR value is out of range, must be positive",
-            Self::NumkeysNotPositive => "ERR numkeys should be greater than 0",
-            Self::NumkeysTooMany => "ERR Number of keys can't be greater than number of args",
             Self::OffsetOutOfRange => "ERR offset is out of range",
             Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             Self::Overflow => "ERR increment or decrement would overflow",
-            Self::RankZero => {
-                "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second \
-                 ... or use negative to start from the end of the list"
-            }
+            Self::SameObject => "ERR source and destination objects are the same",
+            Self::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+            Self::Syntax => "ERR syntax error",
+            Self::Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
+            Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
+            _ => return None,
+        })
+    }
+
+    const fn fixed_collections(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::CountNegative => "ERR COUNT can't be negative",
+            Self::CountNotPositive => "ERR count should be greater than 0",
+            Self::IndexOutOfRange => "ERR index out of range",
+            Self::LexRangeInvalid => "ERR min or max not valid string range item",
+            Self::LimitNegative => "ERR LIMIT can't be negative",
+            Self::MaxLenNegative => "ERR MAXLEN can't be negative",
+            Self::NotPositive => "ERR value is out of range, must be positive",
+            Self::NumkeysNotPositive => "ERR numkeys should be greater than 0",
+            Self::NumkeysTooMany => "ERR Number of keys can't be greater than number of args",
             Self::RangeLimitByRank => {
                 "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or \
                  BYLEX"
@@ -360,15 +360,14 @@ impl CommandError {
             Self::RangeScoresByLex => {
                 "ERR syntax error, WITHSCORES not supported in combination with BYLEX"
             }
-            Self::SameObject => "ERR source and destination objects are the same",
+            Self::RankZero => {
+                "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second \
+                 ... or use negative to start from the end of the list"
+            }
             Self::ScoreNan => "ERR resulting score is not a number (NaN)",
             Self::ScoreRangeInvalid => "ERR min or max is not a float",
-            Self::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
-            Self::Syntax => "ERR syntax error",
-            Self::Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
             Self::ValueOutOfRange => "ERR value is out of range",
             Self::WeightNotAFloat => "ERR weight value is not a float",
-            Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
             Self::ZaddGtLtNx => "ERR GT, LT, and/or NX options at the same time are not compatible",
             Self::ZaddIncrementPairs => "ERR INCR option supports a single increment-element pair",
             Self::ZaddNxXx => "ERR XX and NX options at the same time are not compatible",

@@ -78,7 +78,7 @@ fn parse_natural(text: &[u8], error: CommandError) -> Result<usize, CommandError
 /// A number whose negative exists as well.
 fn parse_signed(text: &[u8]) -> Result<i64, CommandError> {
     match parse_integer(text)? {
-        i64::MIN => Err(CommandError::NotNegatable),
+        i64::MIN => Err(CommandError::NotInRange { min: -i64::MAX, max: i64::MAX }),
         number => Ok(number),
     }
 }

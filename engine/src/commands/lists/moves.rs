@@ -113,9 +113,9 @@ pub(super) struct Take<'a, 'k> {
 impl<'a, 'k> Take<'a, 'k> {
     /// `numkeys key [key ...] <LEFT | RIGHT> [COUNT count]`
     pub(super) fn parse(args: &'k [&'a [u8]]) -> Result<Self, CommandError> {
-        let keys_len = parse_natural(args[0], CommandError::KeysNotPositive)?;
+        let keys_len = parse_natural(args[0], CommandError::NumkeysNotPositive)?;
         if keys_len == 0 {
-            return Err(CommandError::KeysNotPositive);
+            return Err(CommandError::NumkeysNotPositive);
         }
         let rest = &args[1..];
         if keys_len >= rest.len() {
