@@ -21,6 +21,7 @@ pub mod number;
 mod numbers;
 mod object;
 mod sets;
+mod sort;
 mod sorted_sets;
 mod spec;
 mod strings;
