@@ -53,6 +53,7 @@ scripts!(
     pubsub,
     server,
     sets,
+    sort,
     strings,
     time_series,
     transactions,

@@ -15,8 +15,12 @@ use zumic_error::CommandError;
 
 use super::extended::Extended;
 use super::number::parse_integer;
+use crate::structures::listpack::Entry;
 use crate::structures::quicklist::BlockLimit;
+use crate::values::hash::Hash;
 use crate::values::list::List;
+use crate::values::set::Set;
+use crate::values::sorted_set::SortedSet;
 use crate::{Class, Context, Halt, Kind};
 
 /// Options with arguments, and how many.
@@ -115,13 +119,21 @@ impl<'a> Options<'a> {
 /// The elements of a key in their own order, and its type.
 fn elements(context: &mut Context<'_>, key: &[u8]) -> Result<(Pieces, Option<Kind>), Halt> {
     let mut pieces = Pieces::default();
+    let mut push = |element: Entry<'_>| element.with_bytes(|bytes| pieces.push(Some(bytes)));
     let kind = context.peek(key)?.map(crate::Record::kind);
     match kind {
         None => {}
         Some(Kind::List) => {
             let list = context.view::<List>(key)?;
-            let list = list.iter().flat_map(|list| list.get().iter());
-            list.for_each(|element| element.with_bytes(|bytes| pieces.push(Some(bytes))));
+            list.iter().for_each(|list| list.get().iter().for_each(&mut push));
+        }
+        Some(Kind::Set) => {
+            let set = context.view::<Set>(key)?;
+            set.iter().for_each(|set| set.get().iter().for_each(&mut push));
+        }
+        Some(Kind::SortedSet) => {
+            let set = context.view::<SortedSet>(key)?;
+            set.iter().for_each(|set| set.get().iter().for_each(|(member, _)| push(member)));
         }
         Some(_) => return Err(CommandError::WrongType.into()),
     }
@@ -147,10 +159,17 @@ fn dereference(
         None => (behind, None),
     };
     let key = [before, element, behind].concat();
-    match (context.read(&key)?, field) {
-        (Some(record), None) => Ok(record.text().map(|text| text.to_bytes().into_owned())),
-        (Some(_) | None, _) => Ok(None),
+    let Some(record) = context.read(&key)? else { return Ok(None) };
+    let Some(field) = field else {
+        return Ok(record.text().map(|text| text.to_bytes().into_owned()));
+    };
+    if record.kind() != Kind::Hash {
+        return Ok(None);
     }
+    let now_ms = context.now_ms();
+    let hash = context.view::<Hash>(&key)?;
+    let item = hash.as_ref().and_then(|hash| hash.get().find_live(field, now_ms));
+    Ok(item.map(|item| item.value.to_bytes().into_owned()))
 }
 
 /// A number as `strtod` reads it, if that is all of the text.
