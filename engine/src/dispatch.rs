@@ -23,7 +23,7 @@ impl<'s> Context<'s> {
         if spec.flags.contains(Flags::DENY_OOM) {
             self.make_room()?;
         }
-        if spec.flags.contains(Flags::EXCLUSIVE) {
+        if spec.flags.contains(Flags::EXCLUSIVE) || spec.reads_elsewhere(args) {
             return self.alone(|context| context.call(host, spec, args));
         }
         let single = spec.has_one_key_at_most()

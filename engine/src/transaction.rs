@@ -417,8 +417,10 @@ impl<'s> Context<'s> {
         if queue.iter().any(|queued| queued.spec.flags.contains(Flags::DENY_OOM)) {
             self.make_room()?;
         }
-        let whole =
-            |queued: &Queued| queued.spec.flags.intersects(Flags::EXCLUSIVE.or(Flags::WHOLE));
+        let whole = |queued: &Queued| {
+            queued.spec.flags.intersects(Flags::EXCLUSIVE.or(Flags::WHOLE))
+                || queued.spec.reads_elsewhere(&borrowed(queued))
+        };
         if queue.iter().any(whole) {
             self.alone(|context| {
                 context.run_queue(host, queue);

@@ -7,6 +7,8 @@
 //!
 //! `ZUMIC_STRESS` multiplies the number of commands; `ZUMIC_SEED` repeats a run.
 
+#[path = "differential/lists.rs"]
+mod lists;
 #[path = "differential/sets.rs"]
 mod sets;
 mod support;
@@ -139,7 +141,7 @@ const TEMPLATES: &[&str] = &[
 ];
 
 /// The templates by groups, each of which is as likely as another.
-const GROUPS: &[&[&str]] = &[TEMPLATES, sets::TEMPLATES];
+const GROUPS: &[&[&str]] = &[TEMPLATES, lists::TEMPLATES, sets::TEMPLATES];
 
 const VALUES: &[&[u8]] =
     &[b"", b"v", b"hello world", b"\x00\xff\r\n", b"10", b"-1", b"3.5", b"0x10", b" 1", b"abc123"];
@@ -276,8 +278,9 @@ fn mutate(random: &mut Random, words: &mut Request) {
     }
 }
 
-fn is_listpack_or_table(encoding: &[u8]) -> bool {
-    matches!(encoding, b"listpack" | b"hashtable")
+/// Encodings of sets and lists, which Redis chooses otherwise since 7.2.
+fn has_come_later(encoding: &[u8]) -> bool {
+    matches!(encoding, b"listpack" | b"hashtable" | b"quicklist")
 }
 
 /// Orders what has no order, so that two correct servers give equal text.
@@ -297,8 +300,8 @@ fn normal(request: &Request, reply: &Reply) -> String {
             let kind = if matches!(reply, Reply::Set(_)) { "set" } else { "array" };
             format!("{kind} {}", sorted(members))
         }
-        // Before 7.2, Redis has no listpacks for sets.
-        (b"OBJECT", Reply::Bulk(Some(name))) if is_listpack_or_table(name) => "either".to_owned(),
+        // Before 7.2, Redis has no listpacks for sets and for lists.
+        (b"OBJECT", Reply::Bulk(Some(name))) if has_come_later(name) => "either".to_owned(),
         (b"SCAN" | b"SSCAN", Reply::Array(Some(parts))) if parts.len() == 2 => match &parts[1] {
             Reply::Array(Some(keys)) => format!("scan {} {}", parts[0], sorted(keys)),
             other => other.to_string(),
@@ -308,7 +311,7 @@ fn normal(request: &Request, reply: &Reply) -> String {
             let kinds = replies.iter().map(|reply| match reply {
                 Reply::Array(_) => "[...]".to_owned(),
                 Reply::Set(_) => "~[...]".to_owned(),
-                Reply::Bulk(Some(name)) if is_listpack_or_table(name) => "either".to_owned(),
+                Reply::Bulk(Some(name)) if has_come_later(name) => "either".to_owned(),
                 other => round_down(other),
             });
             kinds.collect::<Vec<_>>().join(" ")

@@ -55,6 +55,7 @@ scripts!(
     pubsub,
     server,
     sets,
+    sort,
     streams,
     strings,
     time_series,

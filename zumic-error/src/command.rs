@@ -106,6 +106,7 @@ pub enum CommandError {
     ShutdownNotInProgress,
     SlowlogCountInvalid,
     Stream(StreamError),
+    SortNotANumber,
     StringTooLong,
     SubcommandUsage { container: &'static str, name: Vec<u8> },
     SubscriberOnly(&'static str),
@@ -366,6 +367,7 @@ impl CommandError {
             }
             Self::ScoreNan => "ERR resulting score is not a number (NaN)",
             Self::ScoreRangeInvalid => "ERR min or max is not a float",
+            Self::SortNotANumber => "ERR One or more scores can't be converted into double",
             Self::ValueOutOfRange => "ERR value is out of range",
             Self::WeightNotAFloat => "ERR weight value is not a float",
             Self::ZaddGtLtNx => "ERR GT, LT, and/or NX options at the same time are not compatible",

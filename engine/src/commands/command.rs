@@ -140,6 +140,7 @@ fn write_key_spec(sink: &mut dyn ReplySink, spec: &KeySpec) {
             sink.bulk(b"startfrom");
             sink.integer(i64::from(from));
         }
+        BeginSearch::Options { .. } => write_unknown(sink),
     }
     sink.bulk(b"find_keys");
     sink.map(2);
@@ -149,6 +150,7 @@ fn write_key_spec(sink: &mut dyn ReplySink, spec: &KeySpec) {
             b"range",
             [(b"lastkey", i64::from(last)), (b"keystep", number(step)), (b"limit", number(limit))],
         ),
+        FindKeys::Unknown => return write_unknown(sink),
         FindKeys::KeyNum { index, first, step } => (
             b"keynum",
             [
@@ -165,6 +167,13 @@ fn write_key_spec(sink: &mut dyn ReplySink, spec: &KeySpec) {
         sink.bulk(name);
         sink.integer(value);
     }
+}
+
+/// A rule that COMMAND INFO has no form for.
+fn write_unknown(sink: &mut dyn ReplySink) {
+    sink.bulk(b"unknown");
+    sink.bulk(b"spec");
+    sink.map(0);
 }
 
 /// COMMAND LIST [FILTERBY MODULE|ACLCAT|PATTERN value]

@@ -33,6 +33,16 @@ pub enum BeginSearch {
         /// Where the search starts.
         from: i32,
     },
+    /// Behind the last of these options among options from position `from` on. COMMAND INFO
+    /// calls it unknown: the word may be the argument of another option.
+    Options {
+        /// The word, in upper case; empty for keys that nothing but values name.
+        word: &'static str,
+        /// Where the options start.
+        from: usize,
+        /// Every option that has arguments, and how many.
+        arguments: &'static [(&'static str, usize)],
+    },
 }
 
 /// Which arguments, from the beginning on, are keys.
@@ -56,6 +66,8 @@ pub enum FindKeys {
         /// With `last` = -1, stop after one `limit`-th of the arguments; 0 and 1 for all.
         limit: usize,
     },
+    /// One key, by a rule that COMMAND INFO has no form for.
+    Unknown,
 }
 
 /// What a command does with a key; a set, as Redis defines it.
@@ -136,6 +148,18 @@ impl KeySpec {
         Self { begin: BeginSearch::Index(index), find, flags, notes: "" }
     }
 
+    /// The key behind an option, or keys that only values name (for an empty word).
+    #[must_use]
+    pub const fn option(
+        word: &'static str,
+        from: usize,
+        arguments: &'static [(&'static str, usize)],
+        flags: KeyFlags,
+    ) -> Self {
+        let begin = BeginSearch::Options { word, from, arguments };
+        Self { begin, find: FindKeys::Unknown, flags, notes: "" }
+    }
+
     /// The same with a remark.
     #[must_use]
     pub const fn noted(self, notes: &'static str) -> Self {
@@ -193,6 +217,7 @@ impl KeySpec {
                 };
                 KeyPositions::range(begin, end.min(args.len()), step)
             }
+            FindKeys::Unknown => KeyPositions::range(begin, begin + 1, 1),
         }
     }
 }
@@ -213,6 +238,17 @@ impl BeginSearch {
                     }
                 };
                 found.map(|position| position + 1).filter(|position| *position < args.len())
+            }
+            Self::Options { word, from, arguments } => {
+                let (mut at, mut found) = (from, None);
+                while let Some(option) = args.get(at) {
+                    let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
+                    if !word.is_empty() && is(word) {
+                        found = Some(at + 1);
+                    }
+                    at += 1 + arguments.iter().find(|(name, _)| is(name)).map_or(0, |it| it.1);
+                }
+                found.filter(|position| *position < args.len())
             }
         }
     }
@@ -311,6 +347,18 @@ mod tests {
         let all = FindKeys::Range { last: -1, step: 1, limit: 0 };
         let backward = spec(BeginSearch::Keyword { word: "KEYS", from: -2 }, all);
         assert_eq!(found(backward, "migrate h p keys 0 t keys a b"), [7, 8]);
+    }
+
+    #[test]
+    fn the_last_option_names_the_key() {
+        const ARGUMENTS: &[(&str, usize)] = &[("BY", 1), ("STORE", 1)];
+        let store = KeySpec::option("STORE", 2, ARGUMENTS, KeyFlags::OW);
+        assert_eq!(found(store, "sort l store a desc store b"), [6]);
+        assert_eq!(found(store, "sort l by store store a"), [5]);
+        assert_eq!(found(store, "sort l by store a"), []);
+        assert_eq!(found(store, "sort l store"), []);
+        let unnamed = KeySpec::option("", 2, ARGUMENTS, KeyFlags::RO);
+        assert_eq!(found(unnamed, "sort l by a*"), []);
     }
 
     #[test]

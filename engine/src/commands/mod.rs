@@ -22,6 +22,7 @@ pub mod number;
 mod numbers;
 mod object;
 mod sets;
+mod sort;
 mod sorted_sets;
 mod spec;
 mod streams;

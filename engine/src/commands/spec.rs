@@ -203,6 +203,14 @@ impl CommandSpec {
         }
     }
 
+    /// Whether the command reads keys that its arguments do not name, so that only the whole
+    /// store makes it one instant.
+    #[inline]
+    #[must_use]
+    pub fn reads_elsewhere(&self, args: &[&[u8]]) -> bool {
+        self.flags.contains(Flags::INDIRECT) && super::sort::follows_patterns(args)
+    }
+
     /// The container's name in capitals, as error texts show it.
     #[must_use]
     pub fn container_name(&self) -> String {
@@ -357,6 +365,9 @@ bits! {
     EXCLUSIVE = 19, "";
     /// Zumic's: reads whole databases; inside EXEC it needs the global barrier.
     WHOLE = 20, "";
+    /// Zumic's: may read keys that only values name, as SORT BY does; see
+    /// [`CommandSpec::reads_elsewhere`].
+    INDIRECT = 21, "";
 }
 
 bits! {

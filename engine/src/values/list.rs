@@ -50,6 +50,16 @@ impl Default for List {
 }
 
 impl List {
+    /// A new list of these elements: packed if one block is enough.
+    pub fn from_values<'v>(values: impl Iterator<Item = &'v [u8]>, limit: BlockLimit) -> Self {
+        let mut list = Quicklist::new();
+        values.for_each(|value| list.push_back(value, limit));
+        match list.take_small(limit, false) {
+            Some(block) => Self::Packed(block),
+            None => Self::Quick(list),
+        }
+    }
+
     /// Number of elements.
     #[must_use]
     #[inline]
@@ -73,14 +83,6 @@ impl List {
         for value in values {
             self.add(value, end, limit);
         }
-    }
-
-    /// Adds an element that another list has lost. Redis does not count the lengths of integers
-    /// when it judges whether they fit.
-    pub fn push_moved(&mut self, value: &[u8], end: End, limit: BlockLimit) {
-        let is_integer = crate::commands::number::integer(value).is_some();
-        self.grow(if is_integer { 0 } else { value.len() }, 1, limit);
-        self.add(value, end, limit);
     }
 
     #[inline]
@@ -191,7 +193,7 @@ impl List {
     #[inline]
     fn shrink(&mut self, limit: BlockLimit) {
         if let Self::Quick(list) = self
-            && let Some(block) = list.take_small(limit)
+            && let Some(block) = list.take_small(limit, true)
         {
             *self = Self::Packed(block);
         }
@@ -343,10 +345,8 @@ mod tests {
         }
         let mut list = List::default();
         list.push(&[&vec![b'x'; 4_080]], End::Right, limit);
-        let mut moved = list.clone();
-        moved.push_moved(b"1234567890", End::Right, limit);
         list.push(&[b"1234567890"], End::Right, limit);
-        assert_eq!((encoding(&list), encoding(&moved)), ("quicklist", "listpack"));
+        assert_eq!(encoding(&list), "quicklist");
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl<'a> Move<'a> {
         let limit = limit(context);
         context.edit(self.source, Missing::Skip, |list: &mut List| {
             let popped = list.pop(self.from, limit).expect("a stored list has elements");
-            list.push_moved(&popped, self.to, limit);
+            list.push(&[&popped], self.to, limit);
             Ok(Edit::Changed((popped, false)))
         })
     }
@@ -70,7 +70,7 @@ impl<'a> Move<'a> {
         })?;
         if let Some((popped, _)) = &popped {
             context.edit(self.destination, Missing::Create, |list: &mut List| {
-                list.push_moved(popped, self.to, limit);
+                list.push(&[popped], self.to, limit);
                 Ok(Edit::Changed(()))
             })?;
         }

@@ -20,6 +20,7 @@ mod numbers;
 mod pubsub;
 mod server;
 mod sets;
+mod sort;
 mod sorted_set_algebra;
 mod sorted_set_ranges;
 mod sorted_sets;
@@ -49,6 +50,7 @@ const GROUPS: &[&[CommandSpec]] = &[
     sorted_set_ranges::ROWS,
     sorted_sets::ROWS,
     streams::ROWS,
+    sort::ROWS,
     strings::ROWS,
     time_series::ROWS,
     transactions::ROWS,

@@ -319,12 +319,12 @@ impl Quicklist {
         None
     }
 
-    /// The list as one listpack, if it has shrunk to one block within half the limit and no large
-    /// element is left. Leaves an empty list then.
-    pub fn take_small(&mut self, limit: BlockLimit) -> Option<ListpackBuf> {
+    /// The list as one listpack, if it is one block without a large element and within the limit,
+    /// or within half of it after it has shrunk. Leaves an empty list then.
+    pub fn take_small(&mut self, limit: BlockLimit, shrinking: bool) -> Option<ListpackBuf> {
         let view = self.blocks.front().filter(|_| self.blocks.len() == 1)?.as_ref();
         let is_large = view.len() == 1 && limit.is_large(view.front()?.len());
-        if is_large || !limit.fits_listpack(BlockLimit::framed(view), view.len(), true) {
+        if is_large || !limit.fits_listpack(BlockLimit::framed(view), view.len(), shrinking) {
             return None;
         }
         let mut block = std::mem::take(self).blocks.pop_front()?;

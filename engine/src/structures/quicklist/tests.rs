@@ -91,17 +91,17 @@ fn large_elements_are_alone() {
 #[test]
 fn only_one_small_block_becomes_a_listpack() {
     let limit = BlockLimit::Count(4);
-    assert_eq!(numbers(0..2, limit).take_small(limit).map(|block| block.len()), Some(2));
-    assert!(numbers(0..3, limit).take_small(limit).is_none());
+    assert_eq!(numbers(0..2, limit).take_small(limit, true).map(|block| block.len()), Some(2));
+    assert!(numbers(0..3, limit).take_small(limit, true).is_none());
     let mut two_blocks = numbers(0..5, limit);
     two_blocks.remove(1, 3);
     assert_eq!(lens(&two_blocks), [1, 1]);
-    assert!(two_blocks.take_small(limit).is_none());
+    assert!(two_blocks.take_small(limit, true).is_none());
     assert_eq!(two_blocks.len(), 2);
-    assert!(Quicklist::new().take_small(limit).is_none());
+    assert!(Quicklist::new().take_small(limit, true).is_none());
     let mut large = Quicklist::new();
     large.push_back(&[b'x'; 9_000], limit);
-    assert!(large.take_small(limit).is_none());
+    assert!(large.take_small(limit, true).is_none());
 }
 
 #[test]
