@@ -58,6 +58,75 @@ impl LargeString {
         &self.chunks
     }
 
+    /// Makes a string of `len` bytes chunk by chunk: `fill` writes the bytes from an offset on.
+    ///
+    /// What the target holds when `fill` is called is undefined. Cost: O(len).
+    #[must_use]
+    pub fn generate(len: usize, mut fill: impl FnMut(usize, &mut [u8])) -> Self {
+        let mut scratch = vec![0; CHUNK_BYTES.min(len)];
+        let chunks = (0..len).step_by(CHUNK_BYTES).map(|first| {
+            let part = &mut scratch[..CHUNK_BYTES.min(len - first)];
+            fill(first, part);
+            Arc::from(&*part)
+        });
+        Self { len, chunks: chunks.collect() }
+    }
+
+    /// The bytes from `offset` up to the end of their chunk; empty at and behind the end.
+    ///
+    /// Offsets at which one string has a new piece are those at which every other has one.
+    #[must_use]
+    pub fn piece_at(&self, offset: usize) -> &[u8] {
+        let chunk = self.chunks.get(offset / CHUNK_BYTES);
+        chunk.and_then(|chunk| chunk.get(offset % CHUNK_BYTES..)).unwrap_or_default()
+    }
+
+    /// Changes bytes within the string. Chunks that other versions share are copied first, so a
+    /// series of changes copies each chunk once.
+    ///
+    /// # Panics
+    /// If the bytes would go beyond the end.
+    pub fn set_within(&mut self, offset: usize, bytes: &[u8]) {
+        let end = offset + bytes.len();
+        assert!(end <= self.len, "{offset}..{end} is not within {}", self.len);
+        let chunks = Arc::make_mut(&mut self.chunks);
+        let mut at = offset;
+        while at < end {
+            let inside = at % CHUNK_BYTES;
+            let count = (CHUNK_BYTES - inside).min(end - at);
+            let chunk = Arc::make_mut(&mut chunks[at / CHUNK_BYTES]);
+            chunk[inside..inside + count].copy_from_slice(&bytes[at - offset..][..count]);
+            at += count;
+        }
+    }
+
+    /// A version that is at least `len` bytes long, zeros behind what there was.
+    ///
+    /// Cost: the last chunk and the list of chunks; chunks of zeros are one and the same.
+    #[must_use]
+    pub fn grown(&self, len: usize) -> Self {
+        if len <= self.len {
+            return self.clone();
+        }
+        let mut zeros: Option<Arc<[u8]>> = None;
+        let chunk = |index: usize| -> Arc<[u8]> {
+            let wanted = CHUNK_BYTES.min(len - index * CHUNK_BYTES);
+            match self.chunks.get(index) {
+                Some(old) if old.len() == wanted => Arc::clone(old),
+                Some(old) => {
+                    let mut new = old.to_vec();
+                    new.resize(wanted, 0);
+                    new.into()
+                }
+                None if wanted == CHUNK_BYTES => {
+                    Arc::clone(zeros.get_or_insert_with(|| vec![0; CHUNK_BYTES].into()))
+                }
+                None => vec![0; wanted].into(),
+            }
+        };
+        Self { len, chunks: (0..len.div_ceil(CHUNK_BYTES)).map(chunk).collect() }
+    }
+
     /// All bytes in one piece. Cost: O(len).
     #[must_use]
     pub fn to_vec(&self) -> Vec<u8> {
@@ -72,12 +141,9 @@ impl LargeString {
     pub fn range(&self, start: usize, end: usize) -> Vec<u8> {
         assert!(start <= end && end <= self.len, "{start}..{end} is not within {}", self.len);
         let mut bytes = Vec::with_capacity(end - start);
-        let mut at = start;
-        while at < end {
-            let (chunk, inside) = (&self.chunks[at / CHUNK_BYTES], at % CHUNK_BYTES);
-            let taken = (chunk.len() - inside).min(end - at);
-            bytes.extend_from_slice(&chunk[inside..inside + taken]);
-            at += taken;
+        while start + bytes.len() < end {
+            let piece = self.piece_at(start + bytes.len());
+            bytes.extend_from_slice(&piece[..piece.len().min(end - start - bytes.len())]);
         }
         bytes
     }
@@ -93,30 +159,9 @@ impl LargeString {
     /// Cost: the chunks that are touched, and the list of chunks.
     #[must_use]
     pub fn write_at(&self, offset: usize, bytes: &[u8]) -> Self {
-        let end = offset + bytes.len();
-        let len = self.len.max(end);
-        let chunk = |index: usize| -> Arc<[u8]> {
-            let first = index * CHUNK_BYTES;
-            let wanted = CHUNK_BYTES.min(len - first);
-            let old = self.chunks.get(index);
-            let written = first.max(offset)..(first + wanted).min(end);
-            if let Some(old) = old
-                && old.len() == wanted
-                && written.is_empty()
-            {
-                return Arc::clone(old);
-            }
-            let mut new = vec![0; wanted];
-            if let Some(old) = old {
-                new[..old.len()].copy_from_slice(old);
-            }
-            if !written.is_empty() {
-                let from = &bytes[written.start - offset..written.end - offset];
-                new[written.start - first..written.end - first].copy_from_slice(from);
-            }
-            new.into()
-        };
-        Self { len, chunks: (0..len.div_ceil(CHUNK_BYTES)).map(chunk).collect() }
+        let mut new = self.grown(offset + bytes.len());
+        new.set_within(offset, bytes);
+        new
     }
 
     /// Bytes of memory, shared chunks counted in full.

@@ -31,6 +31,7 @@ mod maintain;
 pub mod map;
 mod moves;
 mod object;
+mod pieces;
 mod prefetch;
 mod record;
 pub mod reply;

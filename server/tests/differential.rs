@@ -21,13 +21,14 @@ const STEPS: usize = 150;
 
 type Request = Vec<Vec<u8>>;
 
-/// Templates: `K` a key, `V` a value, `I` an integer, `F` a float, `T` seconds, `M`
-/// milliseconds, `A` and `B` absolute times in seconds and milliseconds, `L` and `LM` such times
-/// that are not past (Redis keeps a key set with a past one, and DBSIZE counts it, until its
-/// cycle comes by), `D` a database, `G` a pattern, `X` an index, `O` an offset, `E` an element of
-/// a collection, `N` one that is a number; of streams `XID` an id, `XNEW` one to add, `XMIN` and
-/// `XMAX` an edge, `XGRP` a group, `XCON` a consumer. `[a|b]` is one of these or nothing, `(a|b)` one. XSETID and what shows consumers are
-/// left to the scripts: Redis before 7.2 differs.
+/// Templates: `K` a key, `V` a value, `I` an integer, `F` a float, `T` seconds, `M` milliseconds,
+/// `A` and `B` absolute times in seconds and milliseconds, `L` and `LM` such times that are not
+/// past (Redis keeps a key set with a past one, and DBSIZE counts it, until its cycle comes by),
+/// `D` a database, `G` a pattern, `X` an index, `O` an offset, `E` an element of a collection, `N`
+/// one that is a number; `BIT` a bit's position, `FIELD` a bit field's type; of streams `XID` an
+/// id, `XNEW` one to add, `XMIN` and `XMAX` an edge, `XGRP` a group, `XCON` a consumer. `[a|b]` is
+/// one of these or nothing, `(a|b)` one. XSETID and what shows consumers are left to the scripts:
+/// Redis before 7.2 differs.
 const TEMPLATES: &[&str] = &[
     "SET K V",
     "SET K V",
@@ -73,6 +74,21 @@ const TEMPLATES: &[&str] = &[
     "HINCRBYFLOAT K V F",
     "HRANDFIELD K 100 [WITHVALUES|nosuch]",
     "HSCAN K (0|abc) [MATCH_G] [COUNT_I]",
+    "SETBIT K BIT (0|1|2)",
+    "SETBIT K BIT (0|1)",
+    "GETBIT K BIT",
+    "BITCOUNT K [X] [X] [BYTE|bit]",
+    "BITCOUNT K X X [BYTE|bit]",
+    "BITPOS K (0|1) [X] [X] [BYTE|bit]",
+    "BITPOS K (0|1) X X (BYTE|bit)",
+    "BITOP (AND|OR|XOR|NOT) K K [K]",
+    "BITFIELD K [OVERFLOW_SAT|OVERFLOW_FAIL] (GET|SET|INCRBY) FIELD BIT [I] [GET_FIELD_BIT]",
+    "BITFIELD K SET FIELD BIT I INCRBY FIELD BIT I",
+    "PFADD K [V] [V] [I]",
+    "PFADD K V",
+    "PFCOUNT K [K] [K]",
+    "PFMERGE K [K] [K]",
+    "PFDEBUG (DECODE|ENCODING|TODENSE) K",
     "DEL K [K]",
     "UNLINK K",
     "EXISTS K K",
@@ -181,6 +197,8 @@ const LATER: &[&str] = &["4102444800", "0", "-1", "4102444801", "abc", "92233720
 const LATER_MS: &[&str] = &["4102444800000", "0", "-1", "4102444800500", "abc"];
 const INDEXES: &[&str] = &["0", "-1", "1", "3", "-3", "100", "-100", "abc", "9223372036854775807"];
 const OFFSETS: &[&str] = &["0", "1", "5", "20", "-1", "abc", "600000000"];
+const BITS: &[&str] = &["0", "1", "7", "8", "100", "#3", "-1", "abc", "525000"];
+const FIELDS: &[&str] = &["u1", "u8", "i8", "i5", "u63", "i64", "u64", "i0", "x"];
 const PATTERNS: &[&str] = &["*", "k*", "?1", "k[0-1]", "k[^1]", "nothing", "[", "\\k1", "**"];
 /// Of entries, and what is next to them.
 const IDS: &[&str] = &["1", "1-1", "1-2", "2-0", "3", "3-1", "5-1", "0", "007-1", "abc", "1-"];
@@ -208,6 +226,8 @@ fn word(random: &mut Random, text: &str) -> Vec<u8> {
         "LM" => random.pick(LATER_MS).as_bytes(),
         "X" => random.pick(INDEXES).as_bytes(),
         "O" => random.pick(OFFSETS).as_bytes(),
+        "BIT" => random.pick(BITS).as_bytes(),
+        "FIELD" => random.pick(FIELDS).as_bytes(),
         "G" => random.pick(PATTERNS).as_bytes(),
         "XCON" => random.pick(&["c", "d"]).as_bytes(),
         "XGRP" => random.pick(&["g", "g", "h"]).as_bytes(),

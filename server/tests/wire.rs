@@ -42,6 +42,7 @@ macro_rules! scripts {
 }
 
 scripts!(
+    bitmaps,
     blocking_lists,
     connection,
     events,
@@ -49,6 +50,7 @@ scripts!(
     groups,
     hash_fields,
     hashes,
+    hyperloglogs,
     keys,
     lists,
     numbers,

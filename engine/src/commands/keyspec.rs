@@ -168,12 +168,17 @@ impl KeySpec {
 
     /// The flags for one command line, which decides them where they are variable.
     ///
-    /// SET and its like read the old value only when asked to with GET; BITFIELD, which is the
-    /// other such family of Redis, will bring its own rule.
+    /// SET and its like read the old value only when asked to with GET; BITFIELD writes only with
+    /// SET or INCRBY (or with words that are none of its own, to be on the safe side).
     #[must_use]
     pub fn flags_for(&self, args: &[&[u8]]) -> KeyFlags {
         if !self.flags.contains(KeyFlags::VARIABLE) {
             return self.flags;
+        }
+        if args.first().is_some_and(|name| name.eq_ignore_ascii_case(b"BITFIELD")) {
+            let reads = bitfield_only_reads(args.get(2..).unwrap_or_default());
+            let flags = if reads { KeyFlags::RO } else { KeyFlags::RW.or(KeyFlags::UPDATE) };
+            return flags.or(KeyFlags::ACCESS);
         }
         let options = args.get(3..).unwrap_or_default();
         let reads =
@@ -220,6 +225,20 @@ impl KeySpec {
             FindKeys::Unknown => KeyPositions::range(begin, begin + 1, 1),
         }
     }
+}
+
+/// Whether BITFIELD's operations are GETs, OVERFLOW left aside.
+fn bitfield_only_reads(mut operations: &[&[u8]]) -> bool {
+    while let Some(word) = operations.first() {
+        let skipped = match word.to_ascii_uppercase().as_slice() {
+            b"GET" => 3,
+            b"OVERFLOW" => 2,
+            _ => return false,
+        };
+        let Some(rest) = operations.get(skipped..) else { return false };
+        operations = rest;
+    }
+    true
 }
 
 impl BeginSearch {

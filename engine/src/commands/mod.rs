@@ -1,11 +1,13 @@
 //! The command table: one row per command, and everything that is derived from it.
 //!
 //! Reading order: `spec` (what a row is), `keyspec` and `argument` (its parts), `table` (the
-//! rows), then the handlers by group: `strings`, `lcs`, `numbers`, `lists`, `hashes`, `sets`,
-//! `sorted_sets`, `streams`, `time_series`, `expire`, `keys`,
-//! `object`, `connection`, `command`. `number`, `extended`, `glob` are what they share.
+//! rows), then the handlers by group: `strings`, `lcs`, `numbers`, `bitmaps`, `bitfield`,
+//! `hyperloglogs`, `lists`, `hashes`, `sets`, `sorted_sets`, `streams`, `time_series`, `expire`,
+//! `keys`, `object`, `connection`, `command`. `number`, `extended`, `glob` are what they share.
 
 mod argument;
+mod bitfield;
+mod bitmaps;
 mod blocking;
 mod command;
 mod connection;
@@ -13,6 +15,7 @@ mod expire;
 mod extended;
 pub mod glob;
 mod hashes;
+mod hyperloglogs;
 mod keys;
 mod keyspec;
 mod lcs;

@@ -451,14 +451,18 @@ impl Categories {
 /// Group in the documentation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Group {
+    /// Strings as rows of bits.
+    Bitmap,
     /// Connections and their settings.
     Connection,
     /// Keys of any type.
     Generic,
-    /// Lists.
-    List,
     /// Hashes.
     Hash,
+    /// Approximate counts.
+    HyperLogLog,
+    /// Lists.
+    List,
     /// Publish and subscribe.
     Pubsub,
     /// The process and its figures.
@@ -481,6 +485,8 @@ impl Group {
     /// All groups, in the order of the book.
     pub const ALL: &'static [Self] = &[
         Self::String,
+        Self::Bitmap,
+        Self::HyperLogLog,
         Self::List,
         Self::Hash,
         Self::Generic,
@@ -494,10 +500,12 @@ impl Group {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Bitmap => "bitmap",
             Self::Connection => "connection",
             Self::Generic => "generic",
-            Self::List => "list",
             Self::Hash => "hash",
+            Self::HyperLogLog => "hyperloglog",
+            Self::List => "list",
             Self::Pubsub => "pubsub",
             Self::Server => "server",
             Self::Set => "set",

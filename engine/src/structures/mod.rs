@@ -5,6 +5,9 @@
 //! edits, and the core guarantees that nobody reads while somebody edits. Every structure counts
 //! its own heap bytes as it goes, so that asking for them costs nothing.
 
+pub mod bitmap;
+pub mod geo;
+pub mod hyperloglog;
 pub mod intset;
 pub mod listpack;
 pub mod quicklist;
@@ -12,3 +15,4 @@ pub mod ranked;
 pub mod series;
 pub mod smart_hash;
 pub mod stream;
+mod width;

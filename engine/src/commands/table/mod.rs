@@ -7,13 +7,16 @@
 //!
 //! Invariants
 //! - A1: `all()[row.id] == row`, subcommands included; ids are dense.
-//! - A2: no name is longer than 16 bytes, so that lookup compares two words.
+//! - A2: no name is longer than 24 bytes. Lookup compares two words; what these do not tell
+//!   apart (bytes that are no letters, names above 16 bytes) is compared in full.
 
+mod bitmaps;
 mod command;
 mod connection;
 mod expire;
 mod hash_fields;
 mod hashes;
+mod hyperloglogs;
 mod keys;
 mod lists;
 mod numbers;
@@ -35,11 +38,13 @@ use std::sync::LazyLock;
 use super::spec::{CommandSpec, Group};
 
 const GROUPS: &[&[CommandSpec]] = &[
+    bitmaps::ROWS,
     command::ROWS,
     connection::ROWS,
     expire::ROWS,
     hash_fields::ROWS,
     hashes::ROWS,
+    hyperloglogs::ROWS,
     keys::ROWS,
     lists::ROWS,
     numbers::ROWS,
@@ -68,7 +73,8 @@ struct Table {
 #[derive(Clone, Copy)]
 struct Slot {
     name: Packed,
-    only_letters: bool,
+    /// Whether the packed name tells all there is to know.
+    exact: bool,
     row: &'static CommandSpec,
 }
 
@@ -100,12 +106,12 @@ fn build() -> Table {
             slot = (slot + 1) % SLOTS;
         }
         let only_letters = row.name.bytes().all(|byte| byte.is_ascii_lowercase());
-        names[slot] = Some(Slot { name, only_letters, row });
+        names[slot] = Some(Slot { name, exact: only_letters && row.name.len() <= 16, row });
     }
     Table { rows, commands, names }
 }
 
-/// A name of at most 16 bytes in two words, its letters in lower case.
+/// A name in two words, its letters in lower case; of a name above 16 bytes, a digest.
 ///
 /// Setting bit 5 folds the case of letters; it also folds a few other bytes together, so names
 /// with other bytes than letters are compared once more.
@@ -135,6 +141,7 @@ impl Packed {
                 let middle = u64::from(name[len / 2]) << 8;
                 (u64::from(name[0]) | middle | u64::from(name[len - 1]) << 16, 0)
             }
+            17..=24 => (eight(0), (eight(8) | FOLD).rotate_left(17) ^ (eight(len - 8) | FOLD)),
             _ => return None,
         };
         Some(Self { low: low | FOLD, high: high | FOLD, len })
@@ -165,8 +172,8 @@ pub fn lookup(name: &[u8]) -> Option<&'static CommandSpec> {
     let mut at = packed.slot();
     loop {
         let slot = table.names[at].as_ref()?;
-        let exact = || name.eq_ignore_ascii_case(slot.row.name.as_bytes());
-        if slot.name == packed && (slot.only_letters || exact()) {
+        let same = || name.eq_ignore_ascii_case(slot.row.name.as_bytes());
+        if slot.name == packed && (slot.exact || same()) {
             return Some(slot.row);
         }
         at = (at + 1) % SLOTS;
