@@ -214,6 +214,12 @@ pub(super) const fn pattern(name: &'static str) -> Argument {
     Argument::of(ArgumentKind::Pattern, name)
 }
 
+/// A pattern that makes the keys of a key specification.
+#[must_use]
+pub(super) const fn key_pattern(name: &'static str, spec: u8) -> Argument {
+    Argument { key_spec: Some(spec), ..Argument::of(ArgumentKind::Pattern, name) }
+}
+
 /// A point in time, in seconds or milliseconds since 1970.
 #[must_use]
 pub(super) const fn unix_time(name: &'static str) -> Argument {

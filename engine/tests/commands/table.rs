@@ -205,6 +205,8 @@ fn is_meant(command: &str, field: &str) -> bool {
         "set" => matches!(field, "arguments" | "history"),
         // FILTER is Zumic's.
         "subscribe" => field == "arguments",
+        // WITHSCORE came with Redis 7.2.
+        "zrank" | "zrevrank" => matches!(field, "info" | "arguments" | "history"),
         _ => false,
     }
 }

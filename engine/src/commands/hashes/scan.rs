@@ -49,7 +49,7 @@ pub(in crate::commands) fn hscan(context: &mut Context<'_>, args: &Args<'_>) -> 
         let options = Options::parse(&args[3..])?;
         values = options.values;
         let show = |item: Item<'_>| {
-            let matches = |pattern| item.field.with_bytes(|field| glob::matches(pattern, field));
+            let matches = |pattern| item.field.with_bytes(|field| glob::selects(pattern, field));
             item.is_live(now) && options.pattern.is_none_or(matches)
         };
         match view.get() {

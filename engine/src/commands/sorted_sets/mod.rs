@@ -331,7 +331,7 @@ pub(super) fn zscan(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let mut shown: Vec<(Vec<u8>, f64)> = Vec::new();
     let next = set.map_or(0, |set| {
         set.get().scan(cursor, count, |member, score| {
-            if pattern.is_none_or(|pattern| glob::matches(pattern, member)) {
+            if pattern.is_none_or(|pattern| glob::selects(pattern, member)) {
                 shown.push((member.to_vec(), score));
             }
         })

@@ -2,7 +2,7 @@
 //!
 //! Legend: see [`super`].
 
-use crate::commands::argument::{block, integer, key, key_of, one_of, pattern, token};
+use crate::commands::argument::{block, integer, key, key_of, key_pattern, one_of, token};
 use crate::commands::keyspec::{KeyFlags, KeySpec};
 use crate::commands::sort::{self, OPTION_ARGUMENTS};
 use crate::commands::spec::{Categories, CommandSpec, Flags, Handler};
@@ -37,9 +37,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
         summary: "Sort the elements in a list, set or sorted set",
         arguments: &[
             key("key"),
-            pattern("pattern").after("BY").optional(),
+            key_pattern("pattern", 1).after("BY").optional(),
             block("offset_count", &[integer("offset"), integer("count")]).after("LIMIT").optional(),
-            pattern("pattern").after("GET").multiple_token().optional(),
+            key_pattern("pattern", 1).after("GET").multiple_token().optional(),
             one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional(),
             token("sorting", "ALPHA").optional(),
             key_of("destination", 2).after("STORE").optional(),
@@ -60,9 +60,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
         summary: "Sort the elements in a list, set or sorted set. Read-only variant of SORT.",
         arguments: &[
             key("key"),
-            pattern("pattern").after("BY").optional(),
+            key_pattern("pattern", 1).after("BY").optional(),
             block("offset_count", &[integer("offset"), integer("count")]).after("LIMIT").optional(),
-            pattern("pattern").after("GET").multiple_token().optional(),
+            key_pattern("pattern", 1).after("GET").multiple_token().optional(),
             one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional(),
             token("sorting", "ALPHA").optional(),
         ],
