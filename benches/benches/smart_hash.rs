@@ -1,8 +1,8 @@
 //! What does an element of a large hash or set cost, in time and in memory?
 //!
 //! A table of a million elements, 16-byte fields with 16-byte values or members alone: filled,
-//! asked for fields that are there and fields that are not, overwritten, scanned, emptied. Beside it
-//! std's `HashMap` (hashbrown) with keys and values in boxes, hashing as std does and with
+//! asked for fields that are there and fields that are not, overwritten, scanned, emptied. Beside
+//! it std's `HashMap` (hashbrown) with keys and values in boxes, hashing as std does and with
 //! foldhash. Every key is read and compared; all allocate through jemalloc.
 //!
 //! Prints a Markdown table: nanoseconds per operation, and bytes per element that the allocator

@@ -426,8 +426,7 @@ impl<'s> Context<'s> {
             Some(spot) => {
                 if replace(spot.slot, spot.word, word) {
                     let _ = new.publish();
-                    let deadline = fresh.expire_at_ms().unwrap_or(u64::MAX);
-                    self.map(db).note_deadline(spot.segment, hash, deadline);
+                    self.map(db).note_deadline(spot.segment, hash, fresh.wake_at_ms());
                     // SAFETY: just unlinked, by us alone.
                     unsafe { self.guard.retire(spot.pointer, spot.record.memory()) };
                     true

@@ -2,7 +2,8 @@
 //!
 //! Why it exists: expired keys are reclaimed within a second by construction, however many wait,
 //! and no reactor does it. The sweep follows the earliest deadlines (map/deadline.rs): a group
-//! without a passed deadline costs one load, a segment is looked at only when one is due.
+//! without a passed deadline costs one load, a segment is looked at only when one is due. Fields
+//! of hashes with deadlines of their own are found the same way.
 
 use crate::context::{Context, Spot};
 use crate::events::Class;
@@ -12,9 +13,10 @@ use crate::map::bucket::{SLOTS, Walk, replace};
 use crate::map::deadline::NEVER;
 use crate::map::segment::{LADDER, Segment};
 use crate::map::word::Word;
-use crate::record::{NewRecord, Value};
+use crate::record::{NewRecord, Record, Value};
 use crate::session::Session;
 use crate::sync::AtomicU64;
+use crate::values::hash::Hash;
 
 /// Segments swept in one turn: some two hundred keys each, so a turn stays around two milliseconds.
 const SEGMENTS_PER_TURN: usize = 64;
@@ -88,10 +90,16 @@ impl<'s> Context<'s> {
             }
             *budget -= 1;
             let mut due = Vec::with_capacity(SLOTS * LADDER[LADDER.len() - 1]);
-            let mut earliest = self.inspect(segment, &mut due);
+            let mut parts = Vec::new();
+            let mut earliest = self.inspect(segment, &mut due, &mut parts);
             for due in &due {
                 if !self.expire_due(db, segment, due) {
                     // Held by a transaction, moved or just replaced: look again at the next tick.
+                    earliest = now_ms;
+                }
+            }
+            for record in parts {
+                if self.expire_parts::<Hash>(record.key()) != Ok(false) {
                     earliest = now_ms;
                 }
             }
@@ -138,8 +146,14 @@ impl<'s> Context<'s> {
         done
     }
 
-    /// Collects a segment's expired records; returns the earliest deadline it will have left.
-    fn inspect(&self, segment: &'s Segment, due: &mut Vec<Due<'s>>) -> u64 {
+    /// Collects a segment's expired records, and those of which a part has expired; returns the
+    /// earliest deadline it will have left.
+    fn inspect(
+        &self,
+        segment: &'s Segment,
+        due: &mut Vec<Due<'s>>,
+        parts: &mut Vec<&'s Record>,
+    ) -> u64 {
         let mut earliest = NEVER;
         let mut words = Vec::with_capacity(SLOTS * LADDER[LADDER.len() - 1]);
         for bucket in segment.buckets() {
@@ -154,14 +168,20 @@ impl<'s> Context<'s> {
         for (slot, word) in words {
             // SAFETY: loaded under this turn's guard.
             let (_, record) = unsafe { resolve(word) };
-            let Some(deadline) = record.expire_at_ms().filter(|_| !record.is_gone()) else {
+            if record.is_gone() {
                 continue;
-            };
+            }
             if record.is_expired(self.now_ms) {
                 due.push(Due { hash: self.hash(record.key()), slot, word });
-            } else {
-                earliest = earliest.min(deadline);
+                continue;
             }
+            let mut wake = record.wake_at_ms();
+            if record.parts_wake_at_ms() < self.now_ms {
+                // Its own edit tells the sweep of the part that is next.
+                parts.push(record);
+                wake = record.expire_at_ms().unwrap_or(NEVER);
+            }
+            earliest = earliest.min(wake);
         }
         earliest
     }

@@ -6,7 +6,7 @@
 //! Not for deciding who may touch it: that is latch.rs and collection.rs.
 //!
 //! ```text
-//!   record ──► | refs 4 | latch 1 | hollow 1 | bytes 8 | vtable 8 | the collection … |
+//!   record ──► | refs 4 | latch 1 | flags 2 | bytes 8 | earliest 8 | vtable 8 | the collection … |
 //! ```
 //!
 //! Invariants
@@ -28,6 +28,7 @@ use std::ptr::NonNull;
 use crate::collection::Collection;
 use crate::kind::Kind;
 use crate::latch::Latch;
+use crate::map::deadline::NEVER;
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 
 /// Objects with at least this many bytes are freed on a thread of their own (I5).
@@ -44,6 +45,8 @@ pub(crate) struct Head {
     booked: AtomicBool,
     /// Heap bytes of the collection; written under the latch.
     bytes: AtomicU64,
+    /// When the first of its parts expires; written under the latch.
+    earliest: AtomicU64,
     vtable: &'static VTable,
 }
 
@@ -61,6 +64,8 @@ pub(crate) struct VTable {
     encoding: unsafe fn(NonNull<Head>) -> &'static str,
     /// The encoding of a packed block.
     pub(crate) packed_encoding: fn(u8, &[u8]) -> &'static str,
+    /// When the first part of a packed block expires.
+    pub(crate) packed_earliest: fn(u8, &[u8]) -> u64,
 }
 
 impl VTable {
@@ -72,6 +77,7 @@ impl VTable {
             duplicate: duplicate::<T>,
             encoding: encoding::<T>,
             packed_encoding: |code, bytes| T::encoding(T::view(code, bytes)),
+            packed_earliest: |code, bytes| T::earliest_ms(T::view(code, bytes)),
         }
     }
 }
@@ -149,6 +155,7 @@ impl ObjectRef {
             hollow: AtomicBool::new(false),
             booked: AtomicBool::new(false),
             bytes: AtomicU64::new(body.memory() as u64 + size_of::<Whole<T>>() as u64),
+            earliest: AtomicU64::new(T::earliest_ms(body.as_ref())),
             vtable: TableOf::<T>::TABLE,
         };
         let whole = Box::into_raw(Box::new(Whole { head, body: UnsafeCell::new(body) }));
@@ -237,6 +244,25 @@ impl ObjectRef {
         // ORDER: Relaxed (unpaired); a statistic, written under the latch.
         let before = self.head().bytes.swap(now, Ordering::Relaxed);
         now.wrapping_sub(before)
+    }
+
+    /// When the first of its parts expires, in Unix milliseconds.
+    #[inline]
+    pub(crate) fn earliest_ms(&self) -> u64 {
+        // ORDER(deadline-sweep): Relaxed; who copies a segment has frozen its slots before.
+        self.head().earliest.load(Ordering::Relaxed)
+    }
+
+    /// Notes when the first part expires, after an edit; whether that has changed and there is
+    /// such a part. Under the latch.
+    pub(crate) fn note_earliest<T: Collection>(&self, body: &T) -> bool {
+        let now = T::earliest_ms(body.as_ref());
+        if now == self.earliest_ms() {
+            return false;
+        }
+        // ORDER(deadline-sweep): Relaxed; the caller fences before it looks at the segment.
+        self.head().earliest.store(now, Ordering::Relaxed);
+        now != NEVER
     }
 
     /// A copy with a life of its own.

@@ -31,6 +31,7 @@ use std::ptr::{self, NonNull};
 use crate::collection;
 use crate::guard::Reclaim;
 use crate::kind::Kind;
+use crate::map::deadline::NEVER;
 use crate::object::ObjectRef;
 use crate::slab;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
@@ -435,6 +436,24 @@ impl Record {
             return None;
         }
         Some(self.word_u64(if bits & HAS_LONG_LENGTHS == 0 { 0 } else { 8 }))
+    }
+
+    /// When the sweep has something to do here: the key's deadline, or that of the first part of
+    /// the value which has one of its own. [`NEVER`] for neither.
+    pub(crate) fn wake_at_ms(&self) -> u64 {
+        let own = self.expire_at_ms().unwrap_or(NEVER);
+        own.min(self.parts_wake_at_ms())
+    }
+
+    /// When the first part of the value expires.
+    pub(crate) fn parts_wake_at_ms(&self) -> u64 {
+        match (self.object(), self.packed()) {
+            (Some(object), _) => object.earliest_ms(),
+            (None, Some((code, bytes))) => {
+                (collection::vtable(self.kind()).packed_earliest)(code, bytes)
+            }
+            (None, None) => NEVER,
+        }
     }
 
     /// Whether the deadline has come. Redis's keys live through their deadline's millisecond.

@@ -141,7 +141,7 @@ impl Resident for Residents {
     fn deadline_ms(&self, word: Word) -> u64 {
         // SAFETY: as above.
         let (_, record) = unsafe { resolve(word) };
-        if record.is_gone() { NEVER } else { record.expire_at_ms().unwrap_or(NEVER) }
+        if record.is_gone() { NEVER } else { record.wake_at_ms() }
     }
 
     #[inline]

@@ -28,19 +28,25 @@ use std::marker::PhantomData;
 use zumic_error::CommandError;
 
 use crate::context::{Context, Mode, SPINS_BEFORE_BUSY, Spot};
+use crate::events::Class;
 use crate::host::Halt;
+use crate::intent::key_record;
 use crate::kind::Kind;
 use crate::latch::{Latch, Reading};
 use crate::map::bucket::load;
+use crate::map::deadline::NEVER;
+use crate::map::{Map, Place};
 use crate::object::{ObjectRef, VTable};
 use crate::record::{NewRecord, Record, Value};
 use crate::shared::Fallow;
-use crate::sync::spin_hint;
+use crate::sync::{Ordering, fence, spin_hint};
 use crate::value::Change;
 
 /// Longest packed block that lives in a record, in bytes: what the records' allocator has small
 /// blocks for. A longer one becomes an object, whatever it is called to clients.
 const PACKED_BYTES_MAX: usize = 1_000;
+/// Parts that one step of the sweep removes: some 100 us.
+const PARTS_PER_STEP: usize = 1_000;
 
 /// A type of collection.
 ///
@@ -65,6 +71,15 @@ pub trait Collection: Clone + Default + Debug + Send + Sync + Sized + 'static {
     fn view(code: u8, bytes: &[u8]) -> Self::Ref<'_>;
     /// What OBJECT ENCODING answers.
     fn encoding(view: Self::Ref<'_>) -> &'static str;
+    /// When the first of its parts expires, in Unix milliseconds: never later than the truth, and
+    /// the truth after [`Collection::remove_due`]. [`NEVER`] for types without such parts.
+    fn earliest_ms(_: Self::Ref<'_>) -> u64 {
+        NEVER
+    }
+    /// Removes parts that have expired at `now_ms`, at most `limit`. Returns how many.
+    fn remove_due(&mut self, _now_ms: u64, _limit: usize) -> usize {
+        0
+    }
 }
 
 /// The table of a kind's type.
@@ -433,7 +448,11 @@ impl<'s> Context<'s> {
         let object = record.object().expect("it has a latch");
         // SAFETY: Y1: the latch is held, no reader is inside, and the key holds the record.
         let body = unsafe { &mut *object.body::<T>() };
-        let result = match change(body)? {
+        let done = change(body)?;
+        if object.note_earliest(body) {
+            self.note_wake(db, hash, record);
+        }
+        let result = match done {
             Edit::Same(result) => return Ok(Some(result)),
             Edit::Changed(result) => result,
         };
@@ -455,6 +474,45 @@ impl<'s> Context<'s> {
         self.close_journal(Some(tid));
         self.changed(db, hash, record.key());
         Ok(Some(result))
+    }
+
+    /// Tells the sweep when a part of an object, edited in place, expires first.
+    ///
+    /// The segment is looked up after the time was stored in the object: if it is being replaced
+    /// by then, this leads to its successor; if later, whoever does it reads that time.
+    fn note_wake(&self, db: u16, hash: u64, record: &Record) {
+        // ORDER(deadline-sweep): SeqCst; the object's time before the look at the segment.
+        fence(Ordering::SeqCst);
+        let key = record.key();
+        // SAFETY: loaded under this turn's guard.
+        let matches = |word| unsafe { key_record(word) }.key() == key;
+        let map: &Map = self.map(db);
+        let found = map.place(hash, matches, &self.shared.residents, self.pinned(db));
+        if let Place::Entry { segment, .. } = found {
+            map.note_deadline(segment, hash, record.wake_at_ms());
+        }
+    }
+
+    /// Removes what has expired inside the collection at `key`, a bounded share of it. Returns
+    /// whether something may be left.
+    ///
+    /// # Errors
+    /// As [`Context::edit`].
+    pub(crate) fn expire_parts<T: Collection>(&mut self, key: &[u8]) -> Result<bool, Halt> {
+        let now_ms = self.now_ms;
+        let mut emptied = false;
+        let removed = self.edit(key, Missing::Skip, |value: &mut T| {
+            let removed = value.remove_due(now_ms, PARTS_PER_STEP);
+            emptied = value.is_empty();
+            Ok(if removed > 0 { Edit::Changed(removed) } else { Edit::Same(0) })
+        })?;
+        if let Some(1..) = removed {
+            self.notify(Class::Hash, "hexpired", key);
+            if emptied {
+                self.notify(Class::Generic, "del", key);
+            }
+        }
+        Ok(removed == Some(PARTS_PER_STEP))
     }
 
     /// Edits a key that the transaction owns.
@@ -485,7 +543,10 @@ impl<'s> Context<'s> {
         };
         // SAFETY: Y3, or the object was made by this transaction and nobody else knows it.
         let body = unsafe { &mut *object.body::<T>() };
-        let result = match change(body)? {
+        let done = change(body)?;
+        // The sweep hears of it when the commit puts the record back into its slot.
+        object.note_earliest(body);
+        let result = match done {
             Edit::Same(result) => return Ok(Some(result)),
             Edit::Changed(result) => result,
         };

@@ -13,11 +13,12 @@
 //!
 //! Invariants
 //! - V1: a deadline is a time in Unix milliseconds; a field is there up to it and not after it.
-//!   Readers skip what has expired; editors remove it first ([`Hash::remove_due`]) and can then
-//!   take every field as it is.
+//!   Readers skip what has expired; editors remove it, at least where they are about to look
+//!   ([`Hash::remove_due`], [`Hash::remove_expired`]), and can then take fields as they are.
 
 use crate::collection::Collection;
 use crate::kind::Kind;
+use crate::map::deadline::NEVER;
 use crate::structures::listpack::{Entry, Listpack, ListpackBuf};
 use crate::structures::smart_hash::{Element, SmartHash};
 
@@ -196,6 +197,12 @@ impl Hash {
         }
     }
 
+    /// Whether there are no fields.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// A field, expired or not.
     #[must_use]
     pub fn find(&self, field: &[u8]) -> Option<Item<'_>> {
@@ -304,6 +311,15 @@ impl Hash {
         }
     }
 
+    /// Removes those of `fields` that have expired at `now_ms`. Returns how many.
+    pub fn remove_expired(&mut self, fields: &[&[u8]], now_ms: u64) -> usize {
+        let mut expired = |field: &&&[u8]| {
+            let found = self.find(field).is_some_and(|item| !item.is_live(now_ms));
+            found && self.remove(field)
+        };
+        fields.iter().filter(|field| expired(field)).count()
+    }
+
     fn make_timed(&mut self) {
         let mut timed = ListpackBuf::new();
         self.as_ref().iter().for_each(|item| push_triple(&mut timed, item));
@@ -367,7 +383,7 @@ impl Collection for Hash {
     }
 
     fn is_empty(&self) -> bool {
-        self.len() == 0
+        Self::is_empty(self)
     }
 
     fn memory(&self) -> usize {
@@ -394,6 +410,20 @@ impl Collection for Hash {
     fn view(code: u8, bytes: &[u8]) -> HashRef<'_> {
         let pack = Listpack::from_packed(bytes);
         if code == CODE_TIMED { HashRef::Timed(pack) } else { HashRef::Packed(pack) }
+    }
+
+    fn earliest_ms(view: HashRef<'_>) -> u64 {
+        match view {
+            HashRef::Packed(_) => NEVER,
+            HashRef::Table(table) => table.earliest_deadline_ms().unwrap_or(NEVER),
+            HashRef::Timed(_) => {
+                view.iter().filter_map(|item| item.deadline_ms).min().unwrap_or(NEVER)
+            }
+        }
+    }
+
+    fn remove_due(&mut self, now_ms: u64, limit: usize) -> usize {
+        Self::remove_due(self, now_ms, limit)
     }
 
     fn encoding(view: HashRef<'_>) -> &'static str {
@@ -514,7 +544,7 @@ mod tests {
                     }
                 }
                 if let Some((code, bytes)) = hash.packed() {
-                    hash = Hash::unpack(code, &bytes.to_vec());
+                    hash = Hash::unpack(code, bytes);
                 }
                 assert_eq!(hash.len(), model.len(), "{context}");
                 for item in hash.as_ref().iter() {

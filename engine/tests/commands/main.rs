@@ -2,6 +2,7 @@
 //! own description of them.
 
 mod harness;
+mod hashes;
 mod model;
 mod ops;
 mod own;

@@ -125,7 +125,7 @@ impl<'r, 'a> Expiry<'r, 'a> {
 fn expire_fields(context: &mut Context<'_>, args: &Args<'_>, clock: Clock) -> Outcome {
     let now = context.now_ms();
     let parsed = Expiry::parse(args, clock, now);
-    let done = edit(context, args[1], Missing::Skip, |hash| {
+    let done = edit(context, args, Missing::Skip, |hash| {
         let expiry = parsed.as_ref().map_err(Clone::clone)?;
         let apply = |field: &&[u8]| expiry.apply(hash, field, now);
         let answers: Vec<i64> = expiry.fields.iter().map(apply).collect();
@@ -167,7 +167,7 @@ pub(in crate::commands) fn hpexpireat(context: &mut Context<'_>, args: &Args<'_>
 /// HPERSIST key FIELDS numfields field [field ...]
 pub(in crate::commands) fn hpersist(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let parsed = fields(args, 2, HashError::FieldCountNotPositive);
-    let done = edit(context, args[1], Missing::Skip, |hash| {
+    let done = edit(context, args, Missing::Skip, |hash| {
         let mut persist = |field: &&[u8]| match hash.find(field).map(|item| item.deadline_ms) {
             None => NO_FIELD,
             Some(None) => NO_DEADLINE,
@@ -254,7 +254,7 @@ fn value_of(hash: &Hash, field: &[u8]) -> Option<Vec<u8>> {
 /// HGETDEL key FIELDS numfields field [field ...]
 pub(in crate::commands) fn hgetdel(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let parsed = fields(args, 2, HashError::FieldCountNotPositive);
-    let done = edit(context, args[1], Missing::Skip, |hash| {
+    let done = edit(context, args, Missing::Skip, |hash| {
         let mut take = |field: &&[u8]| {
             let value = value_of(hash, field);
             hash.remove(field);
@@ -305,7 +305,7 @@ pub(in crate::commands) fn hgetex(context: &mut Context<'_>, args: &Args<'_>) ->
     let now = context.now_ms();
     let parsed = parse_getex(args, now);
     let mut event = None;
-    let done = edit(context, args[1], Missing::Skip, |hash| {
+    let done = edit(context, args, Missing::Skip, |hash| {
         let (deadline, fields) = parsed.clone()?;
         event = None;
         let mut get = |field: &&[u8]| {
@@ -429,7 +429,7 @@ pub(in crate::commands) fn hsetex(context: &mut Context<'_>, args: &Args<'_>) ->
     let parsed = SetEx::parse(args, now)?;
     let lapsed = matches!(parsed.deadline, Deadline::Until(deadline) if deadline <= now);
     let limits = limits(context);
-    let done = edit(context, args[1], Missing::Create, |hash| {
+    let done = edit(context, args, Missing::Create, |hash| {
         if !parsed.is_met(hash) {
             return Ok(Edit::Same(false));
         }

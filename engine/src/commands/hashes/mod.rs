@@ -1,8 +1,9 @@
 //! Handlers: hashes.
 //!
 //! Why it exists: what all of them share is here. An editing handler never meets a field that
-//! has expired: [`edit`] removes those first, as a step of its own, so that the edit proper can
-//! still fail without having changed anything. A reading handler skips them.
+//! has expired: [`edit`] removes those first, as steps of their own, so that the edit proper can
+//! still fail without having changed anything. A reading handler skips them. Fields that nobody
+//! asks for are removed by the sweep (`crate::maintain`).
 
 mod expire;
 mod random;
@@ -29,8 +30,8 @@ pub(super) use write::{hdel, hincrby, hincrbyfloat, hmset, hset, hsetnx};
 type Outcome = Result<(), Halt>;
 type Args<'a> = [&'a [u8]];
 
-/// Most fields that have expired and are removed in one step of an edit.
-const EXPIRED_MAX: usize = 1_000;
+/// Most fields that have expired and are removed on the way of an edit, whatever they are.
+const EXPIRED_MAX: usize = 64;
 
 /// What an edit did.
 #[derive(Clone, Copy, Debug)]
@@ -49,28 +50,37 @@ fn limits(context: &Context<'_>) -> Limits {
     }
 }
 
-/// Edits a hash without expired fields; `None` when the key is absent and may be.
+/// Edits the hash at `args[1]`, in which no argument is an expired field; `None` when the key is
+/// absent and may be.
 fn edit<R>(
     context: &mut Context<'_>,
-    key: &[u8],
+    args: &Args<'_>,
     missing: Missing,
     mut change: impl FnMut(&mut Hash) -> Result<Edit<R>, CommandError>,
 ) -> Result<Option<Done<R>>, Halt> {
-    let now = context.now_ms();
+    let (now, key) = (context.now_ms(), args[1]);
+    let mut is_first = true;
     loop {
         let mut emptied = false;
         let done = context.edit::<Hash, _>(key, missing, |hash| {
-            if hash.remove_due(now, EXPIRED_MAX) > 0 {
-                emptied = hash.len() == 0;
+            let removed = if is_first {
+                hash.remove_due(now, EXPIRED_MAX)
+            } else {
+                // There may be more expired fields than one command should remove.
+                hash.remove_expired(&args[2..], now)
+            };
+            if removed > 0 {
+                emptied = hash.is_empty();
                 return Ok(Edit::Changed(None));
             }
             let done = change(hash)?;
-            emptied = hash.len() == 0;
+            emptied = hash.is_empty();
             Ok(match done {
                 Edit::Changed(result) => Edit::Changed(Some(result)),
                 Edit::Same(result) => Edit::Same(Some(result)),
             })
         })?;
+        is_first = false;
         match done {
             None => return Ok(None),
             Some(None) => tell(context, "hexpired", key, emptied),

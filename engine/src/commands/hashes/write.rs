@@ -15,7 +15,7 @@ fn set(context: &mut Context<'_>, args: &Args<'_>, command: &str) -> Result<usiz
     }
     let limits = limits(context);
     let pairs = &args[2..];
-    let done = edit(context, args[1], Missing::Create, |hash| {
+    let done = edit(context, args, Missing::Create, |hash| {
         hash.prepare(pairs.len() / 2, pairs, limits);
         let mut created = 0;
         for pair in pairs.chunks_exact(2) {
@@ -44,7 +44,7 @@ pub(in crate::commands) fn hmset(context: &mut Context<'_>, args: &Args<'_>) -> 
 /// HSETNX key field value
 pub(in crate::commands) fn hsetnx(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let limits = limits(context);
-    let done = edit(context, args[1], Missing::Create, |hash| {
+    let done = edit(context, args, Missing::Create, |hash| {
         if hash.find(args[2]).is_some() {
             return Ok(Edit::Same(false));
         }
@@ -61,7 +61,7 @@ pub(in crate::commands) fn hsetnx(context: &mut Context<'_>, args: &Args<'_>) ->
 
 /// HDEL key field [field ...]
 pub(in crate::commands) fn hdel(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    let done = edit(context, args[1], Missing::Skip, |hash| {
+    let done = edit(context, args, Missing::Skip, |hash| {
         let removed = args[2..].iter().filter(|field| hash.remove(field)).count();
         Ok(if removed > 0 { Edit::Changed(removed) } else { Edit::Same(0) })
     })?;
@@ -79,7 +79,7 @@ pub(in crate::commands) fn hdel(context: &mut Context<'_>, args: &Args<'_>) -> O
 pub(in crate::commands) fn hincrby(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let amount = parse_integer(args[3])?;
     let limits = limits(context);
-    let done = edit(context, args[1], Missing::Create, |hash| {
+    let done = edit(context, args, Missing::Create, |hash| {
         let now = match hash.find(args[2]) {
             None => 0,
             Some(item) => item.value.integer().ok_or(HashError::NotAnInteger)?,
@@ -101,7 +101,7 @@ pub(in crate::commands) fn hincrbyfloat(context: &mut Context<'_>, args: &Args<'
         return Err(CommandError::from(HashError::NanOrInfinity).into());
     }
     let limits = limits(context);
-    let done = edit(context, args[1], Missing::Create, |hash| {
+    let done = edit(context, args, Missing::Create, |hash| {
         let now = match hash.find(args[2]) {
             None => Extended::from_integer(0),
             Some(item) => {

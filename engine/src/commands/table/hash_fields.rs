@@ -88,8 +88,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         group: Group::Hash,
         since: "8.0.0",
         complexity: OF_FIELDS,
-        summary: "Get the value of one or more fields of a given hash key, and optionally set their \
-            expiration.",
+        summary: "Get the value of one or more fields of a given hash key, and optionally set \
+            their expiration.",
         arguments: &[
             key("key"),
             one_of(
@@ -182,8 +182,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         group: Group::Hash,
         since: "8.0.0",
         complexity: "O(N) where N is the number of fields being set.",
-        summary: "Set the value of one or more fields of a given hash key, and optionally set their \
-            expiration.",
+        summary: "Set the value of one or more fields of a given hash key, and optionally set \
+            their expiration.",
         arguments: &[
             key("key"),
             one_of("condition", &[token("fnx", "FNX"), token("fxx", "FXX")]).optional(),

@@ -178,8 +178,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
         categories: Categories::HASH,
         group: Group::Hash,
         since: "2.8.0",
-        complexity: "O(1) for every call. O(N) for a complete iteration, including enough command calls for \
-            the cursor to return back to 0. N is the number of elements inside the collection..",
+        complexity: "O(1) for every call. O(N) for a complete iteration, including enough \
+            command calls for the cursor to return back to 0. N is the number of elements inside \
+            the collection..",
         summary: "Incrementally iterate hash fields and associated values",
         tips: &["nondeterministic_output"],
         arguments: &[
@@ -200,8 +201,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         categories: Categories::HASH,
         group: Group::Hash,
         since: "2.0.0",
-        complexity: "O(1) for each field/value pair added, so O(N) to add N field/value pairs when the \
-            command is called with multiple field/value pairs.",
+        complexity: "O(1) for each field/value pair added, so O(N) to add N field/value pairs \
+            when the command is called with multiple field/value pairs.",
         summary: "Set the string value of a hash field",
         history: &[("4.0.0", "Accepts multiple `field` and `value` arguments.")],
         arguments: &[key("key"), block("field_value", &[text("field"), text("value")]).multiple()],
