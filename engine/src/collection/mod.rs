@@ -65,6 +65,11 @@ pub trait Collection: Clone + Default + Debug + Send + Sync + Sized + 'static {
     fn view(code: u8, bytes: &[u8]) -> Self::Ref<'_>;
     /// What OBJECT ENCODING answers.
     fn encoding(view: Self::Ref<'_>) -> &'static str;
+    /// Hints that an element (a field, a member) will be looked for soon. Nothing by default.
+    #[inline]
+    fn prefetch(&self, element: &[u8]) {
+        let _ = element;
+    }
 }
 
 /// The table of a kind's type.
