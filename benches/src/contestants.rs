@@ -60,7 +60,7 @@ impl Store for Zumic {
 
 /// The hints for a batch, on the stack.
 fn ahead(keys: &[Key], value: bool) -> impl Iterator<Item = Ahead<'_>> {
-    keys.iter().map(move |key| Ahead { db: 0, key, value })
+    keys.iter().map(move |key| Ahead { db: 0, key, value, element: None })
 }
 
 impl Worker for Session {

@@ -62,6 +62,7 @@ pub(crate) struct VTable {
     free: unsafe fn(NonNull<Head>),
     duplicate: unsafe fn(NonNull<Head>) -> ObjectRef,
     encoding: unsafe fn(NonNull<Head>) -> &'static str,
+    prefetch: unsafe fn(NonNull<Head>, &[u8]),
     /// The encoding of a packed block.
     pub(crate) packed_encoding: fn(u8, &[u8]) -> &'static str,
     /// When the first part of a packed block expires.
@@ -76,6 +77,7 @@ impl VTable {
             free: free::<T>,
             duplicate: duplicate::<T>,
             encoding: encoding::<T>,
+            prefetch: prefetch::<T>,
             packed_encoding: |code, bytes| T::encoding(T::view(code, bytes)),
             packed_earliest: |code, bytes| T::earliest_ms(T::view(code, bytes)),
         }
@@ -118,6 +120,17 @@ unsafe fn encoding<T: Collection>(head: NonNull<Head>) -> &'static str {
     let body = unsafe { body_of::<T>(head) };
     // SAFETY: guaranteed by the caller.
     T::encoding(unsafe { &*body }.as_ref())
+}
+
+/// Hints that an element will be looked for.
+///
+/// # Safety
+/// As for [`duplicate`].
+unsafe fn prefetch<T: Collection>(head: NonNull<Head>, element: &[u8]) {
+    // SAFETY: guaranteed by the caller.
+    let body = unsafe { body_of::<T>(head) };
+    // SAFETY: guaranteed by the caller.
+    unsafe { &*body }.prefetch(element);
 }
 
 /// The body behind a head.
@@ -281,6 +294,16 @@ impl ObjectRef {
     pub(crate) unsafe fn encoding(&self) -> &'static str {
         // SAFETY: B1, and guaranteed by the caller.
         unsafe { (self.head().vtable.encoding)(self.0) }
+    }
+
+    /// Hints that an element will be looked for soon.
+    ///
+    /// # Safety
+    /// As for [`ObjectRef::duplicate`].
+    #[inline]
+    pub(crate) unsafe fn prefetch(&self, element: &[u8]) {
+        // SAFETY: B1, and guaranteed by the caller.
+        unsafe { (self.head().vtable.prefetch)(self.0, element) };
     }
 
     fn free_now(&self) {

@@ -13,13 +13,16 @@ use std::sync::{Arc, PoisonError};
 
 use zumic_error::CommandError;
 
+use crate::collection::Presence;
 use crate::commands::CommandSpec;
 use crate::context::{Context, Mode};
 use crate::follow::Changes;
 use crate::guard::Guard;
 use crate::host::{Halt, Host};
+use crate::intent::{key_record, resolve};
 use crate::journal::Journal;
 use crate::kind::Kind;
+use crate::latch::Latch;
 use crate::map::segment::Pinned;
 use crate::reply::Discard;
 use crate::shared::{Fallow, Public, Shared};
@@ -151,6 +154,8 @@ pub struct Ahead<'k> {
     pub key: &'k [u8],
     /// Whether the value will be read, and not the key alone.
     pub value: bool,
+    /// A field or member that will be looked for in it.
+    pub element: Option<&'k [u8]>,
 }
 
 /// One loop turn: commands run in it, one after the other.
@@ -181,7 +186,8 @@ impl Turn<'_> {
     }
 
     /// Hides the memory latency of the lookups to come: hashes the keys, asks for their buckets,
-    /// then for their records. Pays from about eight keys on.
+    /// then for their records, then for what will be looked for in large collections. Pays from
+    /// about eight keys on.
     pub fn prefetch(&mut self, keys: &[Ahead<'_>]) {
         const GROUP: usize = 64;
         let mut hashes = [0_u64; GROUP];
@@ -202,6 +208,37 @@ impl Turn<'_> {
                     }
                 });
             }
+            if group.iter().any(|ahead| ahead.element.is_some()) {
+                self.prefetch_elements(&hashes, group);
+            }
+        }
+    }
+
+    /// Asks for elements of large collections. One whose editor is inside is left out.
+    fn prefetch_elements(&self, hashes: &[u64], group: &[Ahead<'_>]) {
+        // Requests of one batch often go to the same collection: its readers' place is kept.
+        let mut entered: Option<(*const Latch, Presence<'_>)> = None;
+        for (&hash, ahead) in hashes.iter().zip(group) {
+            let Some(element) = ahead.element else { continue };
+            let books = &self.own.books[usize::from(ahead.db)];
+            let pinned = Pinned { guard: &self.guard, index_bytes: &books.index_bytes };
+            let matches = |word| {
+                // SAFETY: loaded under this turn's guard.
+                unsafe { key_record(word) }.key() == ahead.key
+            };
+            let Some(word) = self.shared.map(ahead.db).find(hash, matches, pinned) else {
+                continue;
+            };
+            // SAFETY: loaded under this turn's guard.
+            let (_, record) = unsafe { resolve(word) };
+            let (Some(object), Some(latch)) = (record.object(), record.latch()) else { continue };
+            if entered.as_ref().is_none_or(|(other, _)| !std::ptr::eq(*other, latch)) {
+                entered = None;
+                let Some(place) = Presence::enter(&self.own.reading, latch) else { continue };
+                entered = Some((latch, place));
+            }
+            // SAFETY: announced at its latch, so no editor is inside, and the record keeps it.
+            unsafe { object.prefetch(element) };
         }
     }
 

@@ -152,14 +152,17 @@ impl Batch {
         (at, Stop::GroupFull)
     }
 
-    /// Asks for the memory of the first key of each request.
+    /// Asks for the memory of the first key of each request, and of an element named with it.
     fn prefetch(&self, turn: &mut Turn<'_>, db: u16, args: &[&[u8]]) {
         let mut keys: SmallVec<[Ahead<'_>; GROUP]> = SmallVec::new();
         for parsed in &self.requests {
             let Some(spec) = parsed.spec else { continue };
             if parsed.count > 1 && spec.first_key_is_first_argument() {
                 let value = !spec.flags.contains(Flags::WRITE);
-                keys.push(Ahead { db, key: args[parsed.first + 1], value });
+                let key = args[parsed.first + 1];
+                let names_element = parsed.count > 2 && spec.second_argument_is_an_element();
+                let element = names_element.then(|| args[parsed.first + 2]);
+                keys.push(Ahead { db, key, value, element });
             }
         }
         turn.prefetch(&keys);

@@ -234,6 +234,15 @@ impl CommandSpec {
             )
     }
 
+    /// Whether the argument behind the key names something in the collection there: what a
+    /// prefetch can know cheaply.
+    #[inline]
+    #[must_use]
+    pub fn second_argument_is_an_element(&self) -> bool {
+        matches!(self.group, Group::Hash | Group::Set)
+            && matches!(self.keys, [KeySpec { find: FindKeys::Range { last: 0, .. }, .. }])
+    }
+
     /// First key, last key and step, as COMMAND INFO has told them since before key
     /// specifications; zeros when there is no single range.
     #[must_use]
@@ -489,6 +498,10 @@ impl Group {
         Self::HyperLogLog,
         Self::List,
         Self::Hash,
+        Self::Set,
+        Self::SortedSet,
+        Self::Stream,
+        Self::TimeSeries,
         Self::Generic,
         Self::Transactions,
         Self::Pubsub,

@@ -433,6 +433,13 @@ impl Collection for Hash {
             HashRef::Timed(_) => "listpackex",
         }
     }
+
+    #[inline]
+    fn prefetch(&self, field: &[u8]) {
+        if let HashRef::Table(table) = self.as_ref() {
+            table.prefetch(field);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -377,6 +377,13 @@ impl Collection for Set {
             SetRef::Table(_) => "hashtable",
         }
     }
+
+    #[inline]
+    fn prefetch(&self, member: &[u8]) {
+        if let Self::Table(table) = self {
+            table.prefetch(member);
+        }
+    }
 }
 
 #[cfg(test)]
