@@ -69,9 +69,48 @@ impl Recorder<'_> {
                 keys.clone_from(listed);
             }
             Action::Exec(..) => panic!("EXEC is sent with its queue"),
+            other => return self.collection_words(other),
         }
         words.extend(keys.iter().map(|key| self.name(*key)));
         words
+    }
+
+    fn collection_words(&self, action: &Action) -> Vec<String> {
+        let text = |word: &str| word.to_owned();
+        match action {
+            Action::Add(key, member) => {
+                vec![text("SADD"), self.name(*key), member.to_string()]
+            }
+            Action::BlockingPop(key) => vec![text("BLPOP"), self.name(*key), text("0.002")],
+            Action::Fields(SCORES) => {
+                let all = [text("0"), text("-1"), text("WITHSCORES")];
+                [vec![text("ZRANGE"), self.name(SCORES)], all.to_vec()].concat()
+            }
+            Action::Fields(key) => vec![text("HGETALL"), self.name(*key)],
+            Action::IncrField(key, field) => {
+                let name = if *key == SCORES { "ZINCRBY" } else { "HINCRBY" };
+                let (field, one) = (field.to_string(), text("1"));
+                let pair = if *key == SCORES { [one, field] } else { [field, one] };
+                [vec![text(name), self.name(*key)], pair.to_vec()].concat()
+            }
+            Action::Members(keys) => {
+                let names = keys.iter().map(|key| self.name(*key));
+                std::iter::once(text("SUNION")).chain(names).collect()
+            }
+            Action::Move(from, to) => {
+                let ends = [text("LEFT"), text("RIGHT")];
+                [vec![text("LMOVE"), self.name(*from), self.name(*to)], ends.to_vec()].concat()
+            }
+            Action::Pop(key) => vec![text("LPOP"), self.name(*key)],
+            Action::Push(key, value) => vec![text("RPUSH"), self.name(*key), value.to_string()],
+            Action::Range(key) => {
+                vec![text("LRANGE"), self.name(*key), text("0"), text("-1")]
+            }
+            Action::Remove(key, member) => {
+                vec![text("SREM"), self.name(*key), member.to_string()]
+            }
+            other => unreachable!("{other:?} is a string's"),
+        }
     }
 
     fn perform(&mut self, action: Action) {
@@ -102,6 +141,10 @@ fn value_of(reply: &Reply) -> Outcome {
     })
 }
 
+fn integer_of(reply: &Reply) -> i64 {
+    reply.text().parse().expect("all values are integers")
+}
+
 fn outcome_of(action: &Action, reply: &Reply) -> Outcome {
     match (action, reply) {
         (Action::Exec(..), reply) if reply.is_null() => Outcome::Aborted,
@@ -114,7 +157,28 @@ fn outcome_of(action: &Action, reply: &Reply) -> Outcome {
         (Action::Mget(_), reply) => {
             Outcome::Several(reply.elements().iter().map(value_of).collect())
         }
-        (Action::Get(_) | Action::GetSet(..), reply) => value_of(reply),
+        (Action::Get(_) | Action::GetSet(..) | Action::Pop(_) | Action::Move(..), reply) => {
+            value_of(reply)
+        }
+        (Action::BlockingPop(_), reply) if reply.is_null() => Outcome::Value(None),
+        (Action::BlockingPop(_), reply) => value_of(&reply.elements()[1]),
+        (Action::Range(_), reply) => {
+            Outcome::Several(reply.elements().iter().map(value_of).collect())
+        }
+        (Action::Members(_), reply) => {
+            let mut members: Vec<i64> = reply.elements().iter().map(integer_of).collect();
+            members.sort_unstable();
+            let value = |member| Outcome::Value(Some(member));
+            Outcome::Several(members.into_iter().map(value).collect())
+        }
+        (Action::Fields(_), reply) => {
+            let flat: Vec<i64> = reply.elements().iter().map(integer_of).collect();
+            let mut pairs: Vec<&[i64]> = flat.chunks(2).collect();
+            pairs.sort_unstable();
+            let value = |number: &i64| Outcome::Value(Some(*number));
+            Outcome::Several(pairs.into_iter().flatten().map(value).collect())
+        }
+        (Action::IncrField(SCORES, _), reply) => Outcome::Number(integer_of(reply)),
         (Action::Rename(..), Reply::Error(text)) if text == b"ERR no such key" => {
             Outcome::NoSuchKey
         }
@@ -151,6 +215,51 @@ fn some_action(random: &mut Random, keys: usize, value: &mut i64) -> Action {
     }
 }
 
+/// The keys of histories with collections: two lists, two sets, a hash and a sorted set.
+const LISTS: [Key; 2] = [0, 1];
+const SETS: [Key; 2] = [2, 3];
+const HASH: Key = 4;
+const SCORES: Key = 5;
+
+fn some_collection_action(random: &mut Random, value: &mut i64) -> Action {
+    *value += 1000;
+    let which = random.below(2);
+    let field = i64::try_from(random.below(3)).expect("few fields");
+    match random.below(20) {
+        0..=3 => Action::Push(LISTS[which], *value),
+        4 => Action::Pop(LISTS[which]),
+        5 => Action::Move(LISTS[which], LISTS[1 - which]),
+        6 => Action::Range(LISTS[which]),
+        7..=8 => Action::Add(SETS[which], field),
+        9..=10 => Action::Remove(SETS[which], field),
+        11 => Action::Members(SETS.to_vec()),
+        12..=13 => Action::IncrField(HASH, field),
+        14 => Action::Fields(HASH),
+        15..=16 => Action::IncrField(SCORES, field),
+        17 => Action::Fields(SCORES),
+        18 => Action::Del(vec![LISTS[which], HASH, SETS[which]]),
+        _ => Action::Del(vec![SCORES]),
+    }
+}
+
+/// One round of one client over collections.
+fn play_collections(recorder: &mut Recorder<'_>, random: &mut Random) {
+    let connection = recorder.connection;
+    let mut value = i64::try_from(connection).expect("few clients") + 1;
+    for _ in 0..OPERATIONS {
+        let action = match random.below(8) {
+            0..=1 => {
+                let count = 1 + random.below(3);
+                let queue = (0..count).map(|_| some_collection_action(random, &mut value));
+                Action::Exec(connection, queue.collect())
+            }
+            2 => Action::BlockingPop(LISTS[random.below(2)]),
+            _ => some_collection_action(random, &mut value),
+        };
+        recorder.perform(action);
+    }
+}
+
 /// One round of one client.
 fn play(recorder: &mut Recorder<'_>, random: &mut Random, keys: usize, single: bool) {
     let connection = recorder.connection;
@@ -175,8 +284,31 @@ fn play(recorder: &mut Recorder<'_>, random: &mut Random, keys: usize, single: b
 
 /// Plays rounds on `server` and checks each history.
 fn judge(server: &dyn Server, keys: usize, single: bool) {
+    judge_with(server, &[], &|recorder: &mut Recorder<'_>, random: &mut Random| {
+        play(recorder, random, keys, single);
+    });
+}
+
+type Play<'a> = &'a (dyn Fn(&mut Recorder<'_>, &mut Random) + Sync);
+
+/// Every collection in its large form, from the second element on.
+const LARGE: &[&str] = &[
+    "list-max-listpack-size 1",
+    "set-max-intset-entries 0",
+    "set-max-listpack-entries 1",
+    "hash-max-listpack-entries 1",
+    "zset-max-listpack-entries 1",
+];
+
+fn judge_with(server: &dyn Server, settings: &[&str], play: Play<'_>) {
     let seed = support::seed();
     let running = Running::start(server);
+    for setting in settings {
+        let (name, value) = setting.split_once(' ').expect("a name and a value");
+        let words = ["CONFIG", "SET", name, value].map(str::to_owned);
+        let replies = running.connect().pipeline(&[words.to_vec()]).expect("the server answers");
+        assert_eq!(replies, [Reply::Simple(b"OK".to_vec())], "{setting}");
+    }
     let mut clients: Vec<Client> = (0..CLIENTS).map(|_| running.connect()).collect();
     let begin = Instant::now();
     let mut checked = 0;
@@ -199,7 +331,7 @@ fn judge(server: &dyn Server, keys: usize, single: bool) {
                         let history = Vec::new();
                         let mut recorder = Recorder { client, connection, round, start, history };
                         barrier.wait();
-                        play(&mut recorder, &mut random, keys, single);
+                        play(&mut recorder, &mut random);
                         recorder.history
                     })
                 })
@@ -232,6 +364,44 @@ fn histories_on_four_reactors() {
 #[test]
 fn histories_of_one_hot_key_on_two_reactors() {
     judge(&Zumic { threads: 2 }, 1, true);
+}
+
+#[test]
+fn histories_of_collections_on_two_reactors() {
+    judge_with(&Zumic { threads: 2 }, &[], &play_collections);
+}
+
+#[test]
+fn histories_of_large_collections_on_two_reactors() {
+    judge_with(&Zumic { threads: 2 }, LARGE, &play_collections);
+}
+
+#[test]
+fn histories_of_large_collections_on_four_reactors() {
+    judge_with(&Zumic { threads: 4 }, LARGE, &play_collections);
+}
+
+#[test]
+fn histories_of_the_oracle_with_collections() {
+    if support::process::oracle_available() {
+        judge_with(&Redis, LARGE, &play_collections);
+    }
+}
+
+#[test]
+fn judge_refuses_an_element_popped_twice() {
+    let history = [
+        op(0, (0, 10), Action::Push(0, 7), Outcome::Number(1)),
+        op(1, (5, 20), Action::BlockingPop(0), number(7)),
+        op(2, (5, 20), Action::Pop(0), number(7)),
+    ];
+    check(&history).expect_err("one element went to two clients");
+    let moved = [
+        op(0, (0, 10), Action::Push(0, 7), Outcome::Number(1)),
+        op(1, (20, 30), Action::Move(0, 1), number(7)),
+        op(2, (40, 50), Action::Range(0), Outcome::Several(vec![number(7)])),
+    ];
+    check(&moved).expect_err("a moved element is in one place");
 }
 
 #[test]

@@ -22,6 +22,11 @@ use super::{Broker, Filter, Publication, Space};
 /// Units of delivery per loop turn. A connection that is given its first message of the turn will
 /// cost a write to its socket, some 5 us; one that is given another costs a copy.
 const UNITS_PER_TURN: usize = 1_024;
+/// With so many messages waiting, a turn is longer: a few hundred connections, and several messages
+/// for each of them in one write, which is what lets the queue drain.
+const DEEP_MESSAGES: usize = 16;
+/// Units of such a turn.
+const UNITS_PER_DEEP_TURN: usize = 8 * UNITS_PER_TURN;
 /// Units of the first message; so a turn serves some 64 connections, in about half a
 /// millisecond.
 const UNITS_PER_CONNECTION: usize = 16;
@@ -187,7 +192,8 @@ impl Local {
 
     /// Delivers a turn's share, and says in `shown` how much is left.
     pub(crate) fn deliver(&mut self, feed: &mut impl Feed, shown: &Counter) {
-        let mut units = UNITS_PER_TURN;
+        let is_deep = self.queue.len() >= DEEP_MESSAGES;
+        let mut units = if is_deep { UNITS_PER_DEEP_TURN } else { UNITS_PER_TURN };
         while let Some(delivery) = self.queue.front_mut() {
             if !delivery.go_on(&self.members, feed, &mut units) {
                 break;
@@ -398,6 +404,18 @@ mod tests {
         assert_eq!(served, expected, "13 takes nothing, 499 left in time");
         assert_eq!((stage.local.backlog(), stage.shown.get()), (0, 0));
         assert!(turns > 5);
+    }
+
+    #[test]
+    fn many_messages_come_several_at_a_time() {
+        let mut stage = Stage::new();
+        let mut all: Vec<Subscriptions> = (0..100).map(|_| Subscriptions::default()).collect();
+        for (slot, own) in all.iter_mut().enumerate() {
+            stage.subscribe(slot, own, Space::Channel, b"c");
+        }
+        (0..DEEP_MESSAGES).for_each(|_| drop(stage.publish(Space::Channel, b"c", b"m")));
+        let first = stage.deliver();
+        assert!(first.iter().filter(|(slot, _)| *slot == 7).count() > 1);
     }
 
     #[test]

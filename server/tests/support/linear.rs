@@ -25,14 +25,34 @@ pub(crate) type Key = u8;
 /// What a store does in one step.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Action {
+    /// SADD.
+    Add(Key, i64),
+    /// BLPOP with a short timeout.
+    BlockingPop(Key),
     Del(Vec<Key>),
     /// EXEC of the queued actions, by the connection whose watches it consumes.
     Exec(usize, Vec<Action>),
     Get(Key),
     GetSet(Key, i64),
+    /// HGETALL, or ZRANGE WITHSCORES: fields with their numbers.
+    Fields(Key),
     Incr(Key),
+    /// HINCRBY or ZINCRBY of a field by one.
+    IncrField(Key, i64),
+    /// SUNION, sorted.
+    Members(Vec<Key>),
     Mget(Vec<Key>),
+    /// LMOVE from the left to the right.
+    Move(Key, Key),
     Mset(Vec<(Key, i64)>),
+    /// LPOP.
+    Pop(Key),
+    /// RPUSH.
+    Push(Key, i64),
+    /// LRANGE of everything.
+    Range(Key),
+    /// SREM.
+    Remove(Key, i64),
     Rename(Key, Key),
     Set(Key, i64),
     /// WATCH by a connection.
@@ -69,6 +89,10 @@ pub(crate) struct Operation {
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 struct State {
     values: BTreeMap<Key, i64>,
+    lists: BTreeMap<Key, Vec<i64>>,
+    sets: BTreeMap<Key, BTreeSet<i64>>,
+    /// Hashes and sorted sets.
+    fields: BTreeMap<Key, BTreeMap<i64, i64>>,
     watches: BTreeMap<usize, (BTreeSet<Key>, bool)>,
 }
 
@@ -92,7 +116,98 @@ impl State {
         old
     }
 
+    fn remove(&mut self, key: Key) -> bool {
+        let list = self.lists.remove(&key).is_some();
+        let set = self.sets.remove(&key).is_some();
+        let fields = self.fields.remove(&key).is_some();
+        if list || set || fields {
+            self.touch(key);
+        }
+        self.take(key).is_some() || list || set || fields
+    }
+
+    fn pop(&mut self, key: Key) -> Option<i64> {
+        let list = self.lists.get_mut(&key)?;
+        let first = list.remove(0);
+        if list.is_empty() {
+            self.lists.remove(&key);
+        }
+        self.touch(key);
+        Some(first)
+    }
+
+    fn push(&mut self, key: Key, value: i64) -> Outcome {
+        let list = self.lists.entry(key).or_default();
+        list.push(value);
+        let len = i64::try_from(list.len()).expect("a short list");
+        self.touch(key);
+        Outcome::Number(len)
+    }
+
+    fn remove_member(&mut self, key: Key, member: i64) -> bool {
+        let Some(set) = self.sets.get_mut(&key) else { return false };
+        let removed = set.remove(&member);
+        if set.is_empty() {
+            self.sets.remove(&key);
+        }
+        if removed {
+            self.touch(key);
+        }
+        removed
+    }
+
+    /// Lists, sets and fields; `None` for other actions.
+    fn apply_to_collection(&mut self, action: &Action) -> Option<Outcome> {
+        let several = |values: &mut dyn Iterator<Item = i64>| {
+            Outcome::Several(values.map(|value| Outcome::Value(Some(value))).collect())
+        };
+        Some(match action {
+            Action::Add(key, member) => {
+                let added = self.sets.entry(*key).or_default().insert(*member);
+                if added {
+                    self.touch(*key);
+                }
+                Outcome::Number(i64::from(added))
+            }
+            Action::BlockingPop(key) | Action::Pop(key) => Outcome::Value(self.pop(*key)),
+            Action::Fields(key) => {
+                let all = self.fields.get(key).into_iter().flatten();
+                several(&mut all.flat_map(|(field, number)| [*field, *number]))
+            }
+            Action::IncrField(key, field) => {
+                let number = self.fields.entry(*key).or_default().entry(*field).or_default();
+                *number += 1;
+                let number = *number;
+                self.touch(*key);
+                Outcome::Number(number)
+            }
+            Action::Members(keys) => {
+                let sets = keys.iter().filter_map(|key| self.sets.get(key));
+                let all: BTreeSet<i64> = sets.flatten().copied().collect();
+                several(&mut all.into_iter())
+            }
+            Action::Move(from, to) => {
+                let moved = self.pop(*from);
+                if let Some(value) = moved {
+                    self.push(*to, value);
+                }
+                Outcome::Value(moved)
+            }
+            Action::Push(key, value) => self.push(*key, *value),
+            Action::Range(key) => {
+                several(&mut self.lists.get(key).into_iter().flatten().copied())
+            }
+            Action::Remove(key, member) => {
+                Outcome::Number(i64::from(self.remove_member(*key, *member)))
+            }
+            _ => return None,
+        })
+    }
+
     fn apply(&mut self, action: &Action) -> Outcome {
+        if let Some(outcome) = self.apply_to_collection(action) {
+            return outcome;
+        }
         match action {
             Action::Get(key) => Outcome::Value(self.values.get(key).copied()),
             Action::Mget(keys) => Outcome::Several(
@@ -117,7 +232,7 @@ impl State {
                 Outcome::Number(value)
             }
             Action::Del(keys) => {
-                let removed = keys.iter().filter(|key| self.take(**key).is_some()).count();
+                let removed = keys.iter().filter(|key| self.remove(**key)).count();
                 Outcome::Number(i64::try_from(removed).expect("few keys"))
             }
             Action::Rename(from, to) => match self.take(*from) {
@@ -139,20 +254,31 @@ impl State {
                 }
                 Outcome::Several(actions.iter().map(|action| self.apply(action)).collect())
             }
+            other => unreachable!("{other:?} is a collection's"),
         }
     }
 }
 
 fn keys_of(action: &Action) -> BTreeSet<Key> {
     match action {
-        Action::Get(key) | Action::GetSet(key, _) | Action::Incr(key) | Action::Set(key, _) => {
-            BTreeSet::from([*key])
-        }
-        Action::Del(keys) | Action::Mget(keys) | Action::Watch(_, keys) => {
-            keys.iter().copied().collect()
-        }
+        Action::Add(key, _)
+        | Action::BlockingPop(key)
+        | Action::Fields(key)
+        | Action::Get(key)
+        | Action::GetSet(key, _)
+        | Action::Incr(key)
+        | Action::IncrField(key, _)
+        | Action::Pop(key)
+        | Action::Push(key, _)
+        | Action::Range(key)
+        | Action::Remove(key, _)
+        | Action::Set(key, _) => BTreeSet::from([*key]),
+        Action::Del(keys)
+        | Action::Members(keys)
+        | Action::Mget(keys)
+        | Action::Watch(_, keys) => keys.iter().copied().collect(),
         Action::Mset(pairs) => pairs.iter().map(|(key, _)| *key).collect(),
-        Action::Rename(from, to) => BTreeSet::from([*from, *to]),
+        Action::Move(from, to) | Action::Rename(from, to) => BTreeSet::from([*from, *to]),
         Action::Exec(_, actions) => actions.iter().flat_map(keys_of).collect(),
     }
 }
