@@ -384,7 +384,7 @@ fn histories_of_large_collections_on_four_reactors() {
 #[test]
 fn histories_of_the_oracle_with_collections() {
     if support::process::oracle_available() {
-        judge_with(&Redis, LARGE, &play_collections);
+        judge_with(&Redis, &[], &play_collections);
     }
 }
 
