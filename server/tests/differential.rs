@@ -11,6 +11,8 @@
 mod lists;
 #[path = "differential/sets.rs"]
 mod sets;
+#[path = "differential/sorted_sets.rs"]
+mod sorted_sets;
 mod support;
 
 use support::process::oracle_available;
@@ -26,9 +28,10 @@ type Request = Vec<Vec<u8>>;
 /// past (Redis keeps a key set with a past one, and DBSIZE counts it, until its cycle comes by),
 /// `D` a database, `G` a pattern, `X` an index, `O` an offset, `E` an element of a collection, `N`
 /// one that is a number; `BIT` a bit's position, `FIELD` a bit field's type; of streams `XID` an
-/// id, `XNEW` one to add, `XMIN` and `XMAX` an edge, `XGRP` a group, `XCON` a consumer. `[a|b]` is
-/// one of these or nothing, `(a|b)` one. XSETID and what shows consumers are left to the scripts:
-/// Redis before 7.2 differs.
+/// id, `XNEW` one to add, `XMIN` and `XMAX` an edge, `XGRP` a group, `XCON` a consumer; of sorted
+/// sets `S` a score, `R` an end of a range of scores, `Y` of one of members, `Z` a key whose scores
+/// are equal. `[a|b]` is one of these or nothing, `(a|b)` one. XSETID and what shows consumers are
+/// left to the scripts: Redis before 7.2 differs.
 const TEMPLATES: &[&str] = &[
     "SET K V",
     "SET K V",
@@ -157,7 +160,7 @@ const TEMPLATES: &[&str] = &[
 ];
 
 /// The templates by groups, each of which is as likely as another.
-const GROUPS: &[&[&str]] = &[TEMPLATES, lists::TEMPLATES, sets::TEMPLATES];
+const GROUPS: &[&[&str]] = &[TEMPLATES, lists::TEMPLATES, sets::TEMPLATES, sorted_sets::TEMPLATES];
 
 const VALUES: &[&[u8]] =
     &[b"", b"v", b"hello world", b"\x00\xff\r\n", b"10", b"-1", b"3.5", b"0x10", b" 1", b"abc123"];
@@ -229,6 +232,10 @@ fn word(random: &mut Random, text: &str) -> Vec<u8> {
         "BIT" => random.pick(BITS).as_bytes(),
         "FIELD" => random.pick(FIELDS).as_bytes(),
         "G" => random.pick(PATTERNS).as_bytes(),
+        "R" => random.pick(sorted_sets::SCORE_ENDS).as_bytes(),
+        "S" => random.pick(sorted_sets::SCORES).as_bytes(),
+        "Y" => random.pick(sorted_sets::LEX_ENDS).as_bytes(),
+        "Z" => return format!("z{}", random.below(2)).into_bytes(),
         "XCON" => random.pick(&["c", "d"]).as_bytes(),
         "XGRP" => random.pick(&["g", "g", "h"]).as_bytes(),
         "XID" => random.pick(IDS).as_bytes(),
@@ -270,7 +277,9 @@ fn history(random: &mut Random) -> Vec<Request> {
         let request = request(random);
         match request[0].to_ascii_uppercase().as_slice() {
             // Without a count the answer is random: it may come of a mutation.
-            b"SPOP" | b"SRANDMEMBER" if request.len() == 2 => continue,
+            b"SPOP" | b"SRANDMEMBER" | b"ZRANDMEMBER" if request.len() == 2 => continue,
+            // WITHSCORE is 7.2's.
+            b"ZRANK" | b"ZREVRANK" if request.len() > 3 => continue,
             b"WATCH" => watching = true,
             b"FLUSHDB" | b"SWAPDB" if watching => continue,
             b"XACK" | b"XAUTOCLAIM" | b"XCLAIM" | b"XGROUP" | b"XREADGROUP" if watching => continue,
@@ -322,10 +331,12 @@ fn normal(request: &Request, reply: &Reply) -> String {
         }
         // Before 7.2, Redis has no listpacks for sets and for lists.
         (b"OBJECT", Reply::Bulk(Some(name))) if has_come_later(name) => "either".to_owned(),
-        (b"SCAN" | b"SSCAN", Reply::Array(Some(parts))) if parts.len() == 2 => match &parts[1] {
-            Reply::Array(Some(keys)) => format!("scan {} {}", parts[0], sorted(keys)),
-            other => other.to_string(),
-        },
+        (b"SCAN" | b"SSCAN" | b"ZSCAN", Reply::Array(Some(parts))) if parts.len() == 2 => {
+            match &parts[1] {
+                Reply::Array(Some(keys)) => format!("scan {} {}", parts[0], sorted(keys)),
+                other => other.to_string(),
+            }
+        }
         // The queue may hold KEYS or TTL; what each answers alone is compared elsewhere.
         (b"EXEC", Reply::Array(Some(replies))) => {
             let kinds = replies.iter().map(|reply| match reply {

@@ -44,6 +44,7 @@ macro_rules! scripts {
 scripts!(
     bitmaps,
     blocking_lists,
+    blocking_sorted_sets,
     connection,
     events,
     expiry,
@@ -58,6 +59,7 @@ scripts!(
     server,
     sets,
     sort,
+    sorted_sets,
     streams,
     strings,
     time_series,

@@ -52,6 +52,7 @@ impl Rules {
 
 /// Members with scores, in order.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "small ones are stored packed, not as this")]
 pub enum SortedSet {
     /// A few.
     Listpack(ListpackBuf),
@@ -65,12 +66,12 @@ impl Default for SortedSet {
     }
 }
 
-/// The text of a score in a listpack: whole numbers as integers, others in their shortest form.
+/// The text of a score in a listpack: whole numbers as integers (-0 becomes 0, as in Redis), others
+/// in their shortest form.
 fn with_score_text<R>(score: f64, f: impl FnOnce(&[u8]) -> R) -> R {
     /// Doubles below this are exact as `i64`.
     const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
-    let is_negative_zero = score == 0.0 && score.is_sign_negative();
-    if score.abs() <= WHOLE_MAX && score.fract() == 0.0 && !is_negative_zero {
+    if score.abs() <= WHOLE_MAX && score.fract() == 0.0 {
         #[expect(clippy::cast_possible_truncation, reason = "whole, and at most 2^53")]
         let whole = score as i64;
         return f(itoa::Buffer::new().format(whole).as_bytes());

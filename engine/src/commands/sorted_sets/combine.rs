@@ -12,6 +12,7 @@ use super::{Args, reply_count, reply_elements, rules, score};
 use crate::collection::View;
 use crate::commands::number::parse_integer;
 use crate::structures::listpack::Entry;
+use crate::values::set::Set;
 use crate::values::sorted_set::SortedSet;
 use crate::{Context, Halt, Kind};
 
@@ -67,26 +68,33 @@ fn zero_for_nan(score: f64) -> f64 {
     if score.is_nan() { 0.0 } else { score }
 }
 
+/// The score of a set's members.
+const SET_SCORE: f64 = 1.0;
+
 /// What is combined: a key's value.
 enum Source<'s> {
+    Set(View<'s, Set>),
     SortedSet(View<'s, SortedSet>),
 }
 
 impl Source<'_> {
     fn len(&self) -> u64 {
         match self {
+            Self::Set(set) => set.get().len() as u64,
             Self::SortedSet(set) => set.get().len(),
         }
     }
 
     fn score(&self, member: &[u8]) -> Option<f64> {
         match self {
+            Self::Set(set) => set.get().contains(member).then_some(SET_SCORE),
             Self::SortedSet(set) => set.get().score(member),
         }
     }
 
     fn each(&self, mut visit: impl FnMut(Entry<'_>, f64)) {
         match self {
+            Self::Set(set) => set.get().iter().for_each(|member| visit(member, SET_SCORE)),
             Self::SortedSet(set) => {
                 set.get().iter().for_each(|(member, score)| visit(member, score))
             }
@@ -138,6 +146,7 @@ fn open<'s>(context: &mut Context<'s>, key: &[u8]) -> Result<Option<Source<'s>>,
     let kind = context.peek(key)?.map(|record| record.kind());
     match kind {
         None => Ok(None),
+        Some(Kind::Set) => Ok(context.view::<Set>(key)?.map(Source::Set)),
         Some(Kind::SortedSet) => Ok(context.view::<SortedSet>(key)?.map(Source::SortedSet)),
         Some(_) => Err(CommandError::WrongType.into()),
     }

@@ -114,7 +114,7 @@ impl AddOptions {
         if self.nx && self.xx {
             return Err(CommandError::ZaddNxXx);
         }
-        if (self.gt && self.nx) || (self.lt && self.nx) || (self.gt && self.lt) {
+        if [self.nx, self.gt, self.lt].into_iter().filter(|set| *set).count() > 1 {
             return Err(CommandError::ZaddGtLtNx);
         }
         if self.increment && args.len() > 2 {

@@ -39,9 +39,9 @@ impl<'a> Query<'a> {
                     limit = Limit::parse(&rest[..2])?;
                     rest = behind;
                 }
-                (b"REV", _) if preset.reverse.is_none() => reverse = Some(true),
-                (b"BYLEX", _) if preset.by.is_none() => by = Some(By::Lex),
-                (b"BYSCORE", _) if preset.by.is_none() => by = Some(By::Score),
+                (b"REV", _) if reverse.is_none() => reverse = Some(true),
+                (b"BYLEX", _) if by.is_none() => by = Some(By::Lex),
+                (b"BYSCORE", _) if by.is_none() => by = Some(By::Score),
                 _ => return Err(CommandError::Syntax),
             }
         }

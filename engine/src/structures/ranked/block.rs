@@ -28,6 +28,7 @@ use std::ops::Range;
 
 use super::arena::{Arena, Heap, class_of};
 use super::search::{self, SCORE, score_at};
+use crate::prefetch;
 
 /// Most bytes of a block. Larger ones need fewer inner nodes but longer moves: with members of
 /// 16 bytes, a block of 2 KiB holds 75 (`cargo bench --bench ranked`).
@@ -125,6 +126,20 @@ impl<const EXTRA: usize> Block<EXTRA> {
     #[inline]
     pub(super) fn has_room(&self, bytes: usize) -> bool {
         self.bytes.len() + Self::FIXED + bytes <= BYTES_MAX
+    }
+
+    /// Asks for the cache lines of some bytes, so that they come at once and not one by one.
+    #[inline]
+    fn prefetch(&self, range: Range<usize>) {
+        for line in self.bytes[range].chunks(64) {
+            prefetch::read(&line[0]);
+        }
+    }
+
+    /// Asks for what a search looks at.
+    #[inline]
+    pub(super) fn prefetch_scores(&self) {
+        self.prefetch(0..self.len() * SCORE);
     }
 
     #[inline]
@@ -269,8 +284,10 @@ impl<const EXTRA: usize> Block<EXTRA> {
         self.len -= u16::try_from(count).expect("part of the entries");
         let removed = u16::try_from(stop - start).expect("below BYTES_MAX (B2)");
         self.shift_offsets(range.start, |offset| offset - removed);
-        if self.bytes.len() * 2 < self.bytes.capacity() {
-            self.bytes.shrink_to(class_of(self.bytes.len() * 5 / 4));
+        // An eighth is left, so that elements that come and go do not reallocate each time.
+        let enough = class_of(self.bytes.len() * 9 / 8);
+        if enough < self.bytes.capacity() {
+            self.bytes.shrink_to(enough);
         }
     }
 
@@ -360,7 +377,15 @@ impl Leaf {
     /// Position of a member whose hash has this tag.
     #[inline]
     pub(super) fn find(&self, tag: u8, member: &[u8], long: &Long) -> Option<usize> {
-        self.tagged(tag).find(|&at| self.member(at, long) == member)
+        self.prefetch(self.extra_start(0)..self.len() * Self::FIXED);
+        self.tagged(tag).find(|&at| {
+            // Where the member lies if all are equally long; so its line comes with its offset's.
+            let (start, end) = (self.len() * Self::FIXED, self.size());
+            let guess = start + (end - start) / self.len() * at;
+            prefetch::read(&self.bytes[guess.min(end - 1)]);
+            prefetch::read(&self.bytes[at * SCORE]);
+            self.member(at, long) == member
+        })
     }
 
     /// Positions of the members whose hash has this tag.

@@ -88,7 +88,7 @@ impl Segment {
         // The last sixteenth is nobody's home, so that runs seldom reach the end.
         let homes = (self.slots.len() - self.slots.len() / 16) as u64;
         let rest = u64::from(fragment) << self.depth & 0xFFFF_FFFF;
-        usize::try_from(rest * homes >> 32).expect("below the number of slots")
+        usize::try_from((rest * homes) >> 32).expect("below the number of slots")
     }
 
     /// The first slot from the fragment's home on that is a gap or not below it.

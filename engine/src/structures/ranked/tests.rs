@@ -28,7 +28,8 @@ fn member(number: u64) -> Vec<u8> {
 #[test]
 fn elements_are_small_whatever_the_order_of_insertion() {
     const COUNT: u64 = 100_000;
-    let orders: [(&str, fn(u64) -> u64); 3] = [
+    type Order = fn(u64) -> u64;
+    let orders: [(&str, Order); 3] = [
         ("ascending", |number| number),
         ("descending", |number| COUNT - number),
         ("scattered", |number| number.wrapping_mul(0x9E37_79B9) % 1_000_003),

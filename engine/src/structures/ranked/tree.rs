@@ -110,18 +110,30 @@ impl Tree {
             let at = inner.child_for(score, member, &self.long);
             path.push((node, at));
             node = inner.child(at);
+            self.prefetch(node, path.len());
         }
         node
+    }
+
+    /// Asks for what the search in a node of a level will look at.
+    #[inline]
+    fn prefetch(&self, node: u32, level: usize) {
+        if level == self.height {
+            self.leaves.get(node).prefetch_scores();
+        } else {
+            self.inners.get(node).prefetch_scores();
+        }
     }
 
     /// How many elements satisfy `holds`, which is true up to some element and false from there.
     pub(super) fn partition(&self, holds: impl Fn(f64, &[u8]) -> bool) -> u64 {
         let (mut node, mut before) = (self.root, 0);
-        for _ in 0..self.height {
+        for level in 0..self.height {
             let inner = self.inners.get(node);
             let at = inner.partition(&self.long, &holds).saturating_sub(1);
-            before += inner.count_before(at);
             node = inner.child(at);
+            self.prefetch(node, level + 1);
+            before += inner.count_before(at);
         }
         before + self.leaves.get(node).partition(&self.long, holds) as u64
     }
@@ -129,11 +141,15 @@ impl Tree {
     /// How many elements are in leaves before that of `(score, member)`.
     pub(super) fn count_before_leaf_of(&self, score: f64, member: &[u8]) -> u64 {
         let (mut node, mut before) = (self.root, 0);
-        for _ in 0..self.height {
+        for level in 0..self.height {
             let inner = self.inners.get(node);
             let at = inner.child_for(score, member, &self.long);
-            before += inner.count_before(at);
             node = inner.child(at);
+            // The leaf itself is not looked at.
+            if level + 1 < self.height {
+                self.prefetch(node, level + 1);
+            }
+            before += inner.count_before(at);
         }
         before
     }
