@@ -47,6 +47,7 @@ scripts!(
     connection,
     events,
     expiry,
+    geo,
     groups,
     hash_fields,
     hashes,

@@ -457,6 +457,8 @@ pub enum Group {
     Connection,
     /// Keys of any type.
     Generic,
+    /// Places on the earth.
+    Geo,
     /// Hashes.
     Hash,
     /// Approximate counts.
@@ -487,6 +489,7 @@ impl Group {
         Self::String,
         Self::Bitmap,
         Self::HyperLogLog,
+        Self::Geo,
         Self::List,
         Self::Hash,
         Self::Generic,
@@ -503,6 +506,7 @@ impl Group {
             Self::Bitmap => "bitmap",
             Self::Connection => "connection",
             Self::Generic => "generic",
+            Self::Geo => "geo",
             Self::Hash => "hash",
             Self::HyperLogLog => "hyperloglog",
             Self::List => "list",
