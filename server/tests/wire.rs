@@ -44,6 +44,7 @@ macro_rules! scripts {
 scripts!(
     bitmaps,
     blocking_lists,
+    collection_events,
     connection,
     events,
     expiry,
