@@ -240,6 +240,12 @@ fn awaited_kind(spec: &CommandSpec) -> Kind {
     }
 }
 
+/// Whether a change to a key concerns a waiting command: Redis wakes nobody when the key holds
+/// another type, except XREADGROUP, whose group is gone.
+fn concerns(spec: &CommandSpec, kind: Option<Kind>) -> bool {
+    spec.name == "xreadgroup" || kind.is_none_or(|kind| kind == awaited_kind(spec))
+}
+
 /// Whether a blocking command has to queue up behind others before it may look.
 ///
 /// XREADGROUP never does: whether it would wait at all depends on its group, and an entry that is
@@ -312,16 +318,13 @@ fn serve_key(core: &mut Core, turn: &mut Turn<'_>, db: u16, key: &[u8]) {
     let shared = Arc::clone(&core.shared);
     loop {
         let (mut from, mut hopeless) = (0, Vec::new());
-        let kind = turn.kind(db, key);
         while let Some((at, client)) = shared.blocked.next(db, key, from, &hopeless) {
             from = at;
-            // A key of another type serves nobody: who waits does not learn of it.
-            let hopes = kind.is_none_or(|kind| kind == awaited_kind(client.spec));
-            if !hopes || !client.take(CLAIMED) {
+            if !concerns(client.spec, turn.kind(db, key)) || !client.take(CLAIMED) {
                 from += 1;
                 continue;
             }
-            match run_for(core, turn, &client, key) {
+            match run_for(core, turn, &client) {
                 Ran::Answered(output) => {
                     shared.blocked.unregister(shared.admin.engine(), &client);
                     client.set(ENDED);
@@ -370,30 +373,13 @@ impl Host for NoHost {
     }
 }
 
-/// Whether a change to a key concerns a waiting command: Redis wakes nobody when the key holds
-/// another type, except XREADGROUP, whose group is gone.
-fn concerns(spec: &CommandSpec, kind: Option<Kind>) -> bool {
-    let Some(kind) = kind.filter(|_| spec.name != "xreadgroup") else { return true };
-    match spec.group.name() {
-        "list" => kind == Kind::List,
-        "sorted-set" => kind == Kind::SortedSet,
-        "stream" => kind == Kind::Stream,
-        _ => true,
-    }
-}
-
-/// Runs a waiting command for its client, because `key` has changed.
-fn run_for(core: &mut Core, turn: &mut Turn<'_>, client: &BlockedClient, key: &[u8]) -> Ran {
+/// Runs a waiting command for its client.
+fn run_for(core: &mut Core, turn: &mut Turn<'_>, client: &BlockedClient) -> Ran {
     let mut output = Box::<Output>::default();
     let mut reply = Reply::new(&mut output, client.version);
     let mut scope = Scope::default();
     scope.db = client.db;
     scope.no_touch = client.no_touch;
-    let kind = turn
-        .with(&mut scope, &mut reply, |context| Ok(context.peek(key)?.map(engine::Record::kind)));
-    if !concerns(client.spec, kind.unwrap_or_default()) {
-        return Ran::Nothing;
-    }
     let before = core.counter.raw();
     match turn.run(&mut scope, &mut NoHost, client.spec, &client.args(), &mut reply) {
         Err(Halt::Busy) => return Ran::Busy,

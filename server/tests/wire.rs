@@ -45,6 +45,7 @@ scripts!(
     bitmaps,
     blocking_lists,
     blocking_sorted_sets,
+    collection_events,
     connection,
     events,
     expiry,

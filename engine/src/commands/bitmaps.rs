@@ -53,14 +53,19 @@ pub(super) fn setbit(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
         _ => return Err(CommandError::from(BitmapError::BitInvalid).into()),
     };
     let (at, mask) = (byte_of(offset), 0x80 >> (offset % 8));
-    let old = context.update(args[1], |live| {
-        let mut draft = Draft::of(text_of(live)?, at + 1);
+    let (old, changed) = context.update(args[1], |live| {
+        let text = text_of(live)?;
+        let grows = text.is_none_or(|text| text.len() <= at);
+        let mut draft = Draft::of(text, at + 1);
         let byte = draft.pieces().byte(at);
+        let old = bit_in(byte, offset);
         draft.write(at, &[if on { byte | mask } else { byte & !mask }]);
         let change = put(draft.into_text(), live.and_then(Record::expire_at_ms));
-        Ok((change, bit_in(byte, offset)))
+        Ok((change, (old, grows || old != on)))
     })?;
-    context.notify(Class::String, "setbit", args[1]);
+    if changed {
+        context.notify(Class::String, "setbit", args[1]);
+    }
     context.sink().integer(i64::from(old));
     Ok(())
 }

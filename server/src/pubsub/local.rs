@@ -413,7 +413,9 @@ mod tests {
         for (slot, own) in all.iter_mut().enumerate() {
             stage.subscribe(slot, own, Space::Channel, b"c");
         }
-        (0..DEEP_MESSAGES).for_each(|_| drop(stage.publish(Space::Channel, b"c", b"m")));
+        for _ in 0..DEEP_MESSAGES {
+            assert_eq!(stage.publish(Space::Channel, b"c", b"m"), 100);
+        }
         let first = stage.deliver();
         assert!(first.iter().filter(|(slot, _)| *slot == 7).count() > 1);
     }
