@@ -5,7 +5,9 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::{HashError, ProtocolError, StreamError, TimeSeriesError};
+use crate::{
+    BitmapError, GeoError, HashError, HyperLogLogError, ProtocolError, StreamError, TimeSeriesError,
+};
 
 /// Longest part of an unknown command's arguments that is quoted back.
 const QUOTED_BYTES_MAX: usize = 128;
@@ -26,14 +28,7 @@ pub enum CommandError {
     AuthBusy,
     AuthNotConfigured,
     BadKeyPositions,
-    BitArgument,
-    BitfieldOverflowInvalid,
-    BitfieldReadOnly,
-    BitfieldTypeInvalid,
-    BitInvalid,
-    BitOffsetInvalid,
-    BitopNotSources,
-    BitopSources(&'static str),
+    Bitmap(BitmapError),
     CannotWait,
     ClientIdsInvalid,
     ClientNameInvalid,
@@ -66,13 +61,10 @@ pub enum CommandError {
     ExpireOptionUnknown(String),
     ExpireTimeInvalid(&'static str),
     FilterPathInvalid,
+    Geo(GeoError),
     Hash(HashError),
     HelloSyntax(String),
-    HllCorrupt,
-    HllInvalid,
-    HllKeyMissing,
-    HllNotSparse,
-    HllSelfTest(&'static str),
+    HyperLogLog(HyperLogLogError),
     InvalidCommandSpecified,
     KeyCountInvalid,
     KillAge,
@@ -105,7 +97,6 @@ pub enum CommandError {
     OffsetOutOfRange,
     OutOfMemory,
     Overflow,
-    PfdebugUnknown(String),
     Protocol(ProtocolError),
     ProtoVersionInvalid,
     PublishNotJson,
@@ -152,8 +143,7 @@ impl CommandError {
         match self {
             Self::Denied(_) => "DENIED",
             Self::ExecAbort | Self::ExecAbortArity | Self::ExecAbortMemory => "EXECABORT",
-            Self::HllCorrupt => "INVALIDOBJ",
-            Self::HllInvalid => "WRONGTYPE",
+            Self::HyperLogLog(error) => error.code(),
             Self::NoAuth | Self::NoAuthHello => "NOAUTH",
             Self::NoProto => "NOPROTO",
             Self::OutOfMemory => "OOM",
@@ -243,15 +233,9 @@ impl CommandError {
 
     /// The text of a variant without data; `None` for the others.
     const fn fixed(&self) -> Option<&'static str> {
-        let texts = [
-            self.fixed_connection(),
-            self.fixed_data(),
-            self.fixed_collections(),
-            self.fixed_bits(),
-        ];
-        match texts {
-            [Some(text), ..] | [_, Some(text), ..] | [_, _, Some(text), _] => Some(text),
-            [.., last] => last,
+        match (self.fixed_connection(), self.fixed_data()) {
+            (None, None) => self.fixed_collections(),
+            (Some(text), _) | (None, Some(text)) => Some(text),
         }
     }
 
@@ -365,26 +349,6 @@ impl CommandError {
         })
     }
 
-    const fn fixed_bits(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::BitArgument => "ERR The bit argument must be 1 or 0.",
-            Self::BitfieldOverflowInvalid => "ERR Invalid OVERFLOW type specified",
-            Self::BitfieldReadOnly => "ERR BITFIELD_RO only supports the GET subcommand",
-            Self::BitfieldTypeInvalid => {
-                "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not \
-                 supported but i64 is."
-            }
-            Self::BitInvalid => "ERR bit is not an integer or out of range",
-            Self::BitOffsetInvalid => "ERR bit offset is not an integer or out of range",
-            Self::BitopNotSources => "ERR BITOP NOT must be called with a single source key.",
-            Self::HllCorrupt => "INVALIDOBJ Corrupted HLL object detected",
-            Self::HllInvalid => "WRONGTYPE Key is not a valid HyperLogLog string value.",
-            Self::HllKeyMissing => "ERR The specified key does not exist",
-            Self::HllNotSparse => "ERR HLL encoding is not sparse",
-            _ => return None,
-        })
-    }
-
     const fn fixed_collections(&self) -> Option<&'static str> {
         Some(match self {
             Self::CountNegative => "ERR COUNT can't be negative",
@@ -437,9 +401,6 @@ impl fmt::Display for CommandError {
             return f.write_str(text);
         }
         match self {
-            Self::BitopSources(name) => {
-                write!(f, "ERR BITOP {name} must be called with at least two source keys.")
-            }
             Self::ClientOptionInvalid(text) => write!(f, "ERR {text}"),
             Self::ClientTypeUnknown(name) => write!(f, "ERR Unknown client type '{name}'"),
             Self::ConfigImmutable(name) => write!(
@@ -458,18 +419,19 @@ impl fmt::Display for CommandError {
             Self::ExpireTimeInvalid(name) => {
                 write!(f, "ERR invalid expire time in '{name}' command")
             }
+            Self::Bitmap(error) => write!(f, "{error}"),
+            Self::Geo(error) => write!(f, "{error}"),
             Self::Hash(error) => write!(f, "{error}"),
+            Self::HyperLogLog(error) => write!(f, "{error}"),
             Self::HelloSyntax(option) => write!(f, "ERR Syntax error in HELLO option '{option}'"),
             Self::InputKeysMissing(name) => {
                 write!(f, "ERR at least 1 input key is needed for '{name}' command")
             }
-            Self::HllSelfTest(what) => write!(f, "ERR TESTFAILED {what}"),
             Self::NoSuchUser(name) => write!(f, "ERR No such user '{name}'"),
             Self::NotInRange { min, max } => {
                 write!(f, "ERR value is out of range, value must between {min} and {max}")
             }
             Self::NotSupported(what) => write!(f, "ERR {what}"),
-            Self::PfdebugUnknown(name) => write!(f, "ERR Unknown PFDEBUG subcommand '{name}'"),
             Self::Protocol(error) => write!(f, "{error}"),
             Self::SetInfoInvalid(name) => write!(f, "ERR Unrecognized option '{name}'"),
             Self::Stream(error) => write!(f, "{error}"),
@@ -499,6 +461,24 @@ impl fmt::Display for CommandError {
 }
 
 impl std::error::Error for CommandError {}
+
+impl From<BitmapError> for CommandError {
+    fn from(error: BitmapError) -> Self {
+        Self::Bitmap(error)
+    }
+}
+
+impl From<GeoError> for CommandError {
+    fn from(error: GeoError) -> Self {
+        Self::Geo(error)
+    }
+}
+
+impl From<HyperLogLogError> for CommandError {
+    fn from(error: HyperLogLogError) -> Self {
+        Self::HyperLogLog(error)
+    }
+}
 
 impl From<HashError> for CommandError {
     fn from(error: HashError) -> Self {

@@ -6,16 +6,22 @@
 //! the world's failure and carries a chain of context down to its source. Our own mistakes are
 //! panics, and not in here. There is no catch-all variant.
 
+mod bitmap;
 mod command;
 mod error;
+mod geo;
 mod hash;
+mod hyperloglog;
 mod protocol;
 mod stream;
 mod time_series;
 
+pub use bitmap::BitmapError;
 pub use command::CommandError;
 pub use error::{Error, ErrorKind, ResultExt, Status};
+pub use geo::GeoError;
 pub use hash::HashError;
+pub use hyperloglog::HyperLogLogError;
 pub use protocol::ProtocolError;
 pub use stream::StreamError;
 pub use time_series::TimeSeriesError;

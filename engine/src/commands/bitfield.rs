@@ -3,7 +3,7 @@
 //! A field of 1 to 64 bits lies within nine bytes, so it is read and written through a window of
 //! 128 bits, the highest bit first.
 
-use zumic_error::CommandError;
+use zumic_error::{BitmapError, CommandError};
 
 use super::bitmaps::{byte_of, check_offset};
 use super::number::{integer, parse_integer};
@@ -45,12 +45,12 @@ impl Field {
         let (signed, bits_max) = match text.first() {
             Some(b'i') => (true, 64),
             Some(b'u') => (false, 63),
-            _ => return Err(CommandError::BitfieldTypeInvalid),
+            _ => return Err(BitmapError::FieldTypeInvalid.into()),
         };
         let digits = text[1..].split(|byte| *byte == 0).next().unwrap_or_default();
         let bits = integer(digits).and_then(|bits| u32::try_from(bits).ok());
         let bits = bits.filter(|bits| (1..=bits_max).contains(bits));
-        Ok((signed, bits.ok_or(CommandError::BitfieldTypeInvalid)?))
+        Ok((signed, bits.ok_or(BitmapError::FieldTypeInvalid)?))
     }
 
     /// `offset` in bits, or `#offset` in fields.
@@ -161,7 +161,7 @@ fn parse(context: &Context<'_>, args: &Args<'_>) -> Result<(Vec<Operation>, bool
                     b"FAIL" => Overflow::Fail,
                     b"SAT" => Overflow::Saturate,
                     b"WRAP" => Overflow::Wrap,
-                    _ => return Err(CommandError::BitfieldOverflowInvalid),
+                    _ => return Err(BitmapError::OverflowInvalid.into()),
                 };
                 rest
             }
@@ -237,7 +237,7 @@ pub(super) fn bitfield(context: &mut Context<'_>, args: &Args<'_>) -> Result<(),
 pub(super) fn bitfield_ro(context: &mut Context<'_>, args: &Args<'_>) -> Result<(), Halt> {
     let (operations, writes) = parse(context, &args[2..])?;
     if writes {
-        return Err(CommandError::BitfieldReadOnly.into());
+        return Err(CommandError::from(BitmapError::ReadOnly).into());
     }
     read(context, args[1], &operations)
 }

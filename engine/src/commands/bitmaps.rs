@@ -3,7 +3,7 @@
 //! A large string is walked chunk by chunk and changed by copying one chunk; nothing here copies
 //! a whole one, BITOP's result excepted.
 
-use zumic_error::CommandError;
+use zumic_error::{BitmapError, CommandError};
 
 use super::number::{integer, parse_integer};
 use super::strings::{put, text_of};
@@ -27,7 +27,8 @@ pub(super) fn check_offset(
 ) -> Result<u64, CommandError> {
     let offset = offset.and_then(|offset| u64::try_from(offset).ok());
     let limit = context.string_bytes_max();
-    offset.filter(|offset| offset / 8 < limit).ok_or(CommandError::BitOffsetInvalid)
+    let offset = offset.filter(|offset| offset / 8 < limit);
+    Ok(offset.ok_or(BitmapError::OffsetInvalid)?)
 }
 
 /// Index of the byte that holds a bit.
@@ -49,7 +50,7 @@ pub(super) fn setbit(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let on = match integer(args[3]) {
         Some(0) => false,
         Some(1) => true,
-        _ => return Err(CommandError::BitInvalid.into()),
+        _ => return Err(CommandError::from(BitmapError::BitInvalid).into()),
     };
     let (at, mask) = (byte_of(offset), 0x80 >> (offset % 8));
     let old = context.update(args[1], |live| {
@@ -143,7 +144,7 @@ pub(super) fn bitcount(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
 fn position(pieces: Pieces<'_>, start: u64, end: u64, bit: bool) -> Option<u64> {
     let mut at = start;
     while at < end {
-        if at % 8 != 0 || end - at < 8 {
+        if !at.is_multiple_of(8) || end - at < 8 {
             if bit_in(pieces.byte(byte_of(at)), at) == bit {
                 return Some(at);
             }
@@ -165,7 +166,7 @@ pub(super) fn bitpos(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let bit = match parse_integer(args[2])? {
         0 => false,
         1 => true,
-        _ => return Err(CommandError::BitArgument.into()),
+        _ => return Err(CommandError::from(BitmapError::SoughtInvalid).into()),
     };
     let mut digits = itoa::Buffer::new();
     let Some(text) = text_of(context.read(args[1])?)? else {
@@ -226,9 +227,9 @@ pub(super) fn bitop(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let operation = Operation::named(args[1]).ok_or(CommandError::Syntax)?;
     let keys = &args[3..];
     match (operation, keys.len()) {
-        (Operation::Not, 2..) => return Err(CommandError::BitopNotSources.into()),
+        (Operation::Not, 2..) => return Err(CommandError::from(BitmapError::OneSource).into()),
         (Operation::AndOr | Operation::Diff | Operation::Diff1, 1) => {
-            return Err(CommandError::BitopSources(operation.name()).into());
+            return Err(CommandError::from(BitmapError::TwoSources(operation.name())).into());
         }
         _ => {}
     }

@@ -1,6 +1,6 @@
 //! Handlers: HyperLogLogs, which are strings of a certain form.
 
-use zumic_error::CommandError;
+use zumic_error::{CommandError, HyperLogLogError};
 
 use super::strings::{put, text_of};
 use crate::structures::hyperloglog::{
@@ -13,10 +13,10 @@ type Args<'a> = [&'a [u8]];
 
 impl From<Invalid> for CommandError {
     fn from(invalid: Invalid) -> Self {
-        match invalid {
-            Invalid::Corrupt => Self::HllCorrupt,
-            Invalid::NotASketch => Self::HllInvalid,
-        }
+        Self::HyperLogLog(match invalid {
+            Invalid::Corrupt => HyperLogLogError::Corrupt,
+            Invalid::NotASketch => HyperLogLogError::Invalid,
+        })
     }
 }
 
@@ -25,11 +25,11 @@ fn view_of(record: Option<&Record>) -> Result<Option<View<'_>>, CommandError> {
     match text_of(record)? {
         None => Ok(None),
         Some(Text::Slice(bytes)) => Ok(Some(View::new(bytes)?)),
-        Some(Text::Int(_)) => Err(CommandError::HllInvalid),
+        Some(Text::Int(_)) => Err(HyperLogLogError::Invalid.into()),
         // Sound runs are shorter than that.
         Some(Text::Large(large)) => {
             View::new(large.piece_at(0))?;
-            Err(CommandError::HllCorrupt)
+            Err(HyperLogLogError::Corrupt.into())
         }
     }
 }
@@ -139,7 +139,7 @@ pub(super) fn pfmerge(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
 /// Stores a sketch densely; its registers, and whether they were sparse.
 fn make_dense(context: &mut Context<'_>, key: &[u8]) -> Result<(Box<Registers>, bool), Halt> {
     context.update(key, |live| {
-        let view = view_of(live)?.ok_or(CommandError::HllKeyMissing)?;
+        let view = view_of(live)?.ok_or(HyperLogLogError::KeyMissing)?;
         let mut registers = Box::new([0; REGISTERS]);
         view.merge_into(&mut registers)?;
         let mut sketch = Sketch::from(view);
@@ -152,10 +152,12 @@ fn make_dense(context: &mut Context<'_>, key: &[u8]) -> Result<(Box<Registers>, 
 /// PFDEBUG GETREG | DECODE | ENCODING | TODENSE key
 pub(super) fn pfdebug(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let key = args[2];
-    let view = view_of(context.read(key)?)?.ok_or(CommandError::HllKeyMissing)?;
+    let missing = CommandError::from(HyperLogLogError::KeyMissing);
+    let view = view_of(context.read(key)?)?.ok_or(missing)?;
     match args[1].to_ascii_uppercase().as_slice() {
         b"DECODE" => {
-            let text = view.decoded().ok_or(CommandError::HllNotSparse)?;
+            let dense = CommandError::from(HyperLogLogError::NotSparse);
+            let text = view.decoded().ok_or(dense)?;
             context.sink().bulk(text.as_bytes());
         }
         b"ENCODING" => {
@@ -174,7 +176,7 @@ pub(super) fn pfdebug(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
         }
         _ => {
             let name = String::from_utf8_lossy(args[1]).into_owned();
-            return Err(CommandError::PfdebugUnknown(name).into());
+            return Err(CommandError::from(HyperLogLogError::SubcommandUnknown(name)).into());
         }
     }
     Ok(())
@@ -182,7 +184,8 @@ pub(super) fn pfdebug(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
 
 /// PFSELFTEST
 pub(super) fn pfselftest(context: &mut Context<'_>, _: &Args<'_>) -> Outcome {
-    self_test(context.random()).map_err(CommandError::HllSelfTest)?;
+    let failed = |what| CommandError::from(HyperLogLogError::SelfTest(what));
+    self_test(context.random()).map_err(failed)?;
     context.sink().simple("OK");
     Ok(())
 }
