@@ -55,6 +55,8 @@ pub trait ReplySink {
     fn double(&mut self, value: f64);
     /// A double as a bulk string in every version.
     fn bulk_double(&mut self, value: f64);
+    /// A double in these decimal digits; bulk string in version 2.
+    fn decimal(&mut self, digits: &str);
     /// A number beyond 64 bits in decimal digits; bulk string in version 2.
     fn big_number(&mut self, digits: &str);
     /// Text with a three-letter format such as `txt`; bulk string in version 2.
@@ -86,6 +88,7 @@ impl ReplySink for Discard {
     fn boolean(&mut self, _: bool) {}
     fn double(&mut self, _: f64) {}
     fn bulk_double(&mut self, _: f64) {}
+    fn decimal(&mut self, _: &str) {}
     fn big_number(&mut self, _: &str) {}
     fn verbatim(&mut self, _: [u8; 3], _: &[u8]) {}
 }

@@ -194,6 +194,15 @@ impl<'o> Encoder<'o> {
         self.out.extend_from_slice(b"\r\n");
     }
 
+    /// A double in these decimal digits; a bulk string in version 2.
+    pub fn decimal(&mut self, digits: &str) {
+        if self.is_two() {
+            self.bulk(digits.as_bytes());
+        } else {
+            self.line(b',', digits.as_bytes());
+        }
+    }
+
     /// A number beyond 64 bits, in decimal digits; a bulk string in version 2.
     pub fn big_number(&mut self, digits: &str) {
         if self.is_two() {
@@ -259,7 +268,7 @@ mod tests {
     #[test]
     fn each_frame_in_version_two_and_three() {
         type Write = fn(&mut Encoder<'_>);
-        let cases: [(Write, &str, &str); 14] = [
+        let cases: [(Write, &str, &str); 15] = [
             (|e| e.null(), "$-1\r\n", "_\r\n"),
             (|e| e.null_array(), "*-1\r\n", "_\r\n"),
             (|e| e.map(2), "*4\r\n", "%2\r\n"),
@@ -269,6 +278,7 @@ mod tests {
             (|e| e.double(2.5), "$3\r\n2.5\r\n", ",2.5\r\n"),
             (|e| e.bulk_double(2.5), "$3\r\n2.5\r\n", "$3\r\n2.5\r\n"),
             (|e| e.double(0.1 + 0.2), "$19\r\n0.30000000000000004\r\n", ",0.30000000000000004\r\n"),
+            (|e| e.decimal("0.10"), "$4\r\n0.10\r\n", ",0.10\r\n"),
             (|e| e.big_number("123"), "$3\r\n123\r\n", "(123\r\n"),
             (|e| e.verbatim(*b"txt", b"hi"), "$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n"),
             (|e| e.bulk_error(b"ERR a\nb"), "-ERR a b\r\n", "!7\r\nERR a\nb\r\n"),

@@ -112,6 +112,10 @@ impl ReplySink for Reply<'_> {
         self.encoder().bulk_double(value);
     }
 
+    fn decimal(&mut self, digits: &str) {
+        self.encoder().decimal(digits);
+    }
+
     fn big_number(&mut self, digits: &str) {
         self.encoder().big_number(digits);
     }

@@ -27,11 +27,11 @@ type Request = Vec<Vec<u8>>;
 /// `A` and `B` absolute times in seconds and milliseconds, `L` and `LM` such times that are not
 /// past (Redis keeps a key set with a past one, and DBSIZE counts it, until its cycle comes by),
 /// `D` a database, `G` a pattern, `X` an index, `O` an offset, `E` an element of a collection, `N`
-/// one that is a number; `BIT` a bit's position, `FIELD` a bit field's type; of streams `XID` an
-/// id, `XNEW` one to add, `XMIN` and `XMAX` an edge, `XGRP` a group, `XCON` a consumer; of sorted
-/// sets `S` a score, `R` an end of a range of scores, `Y` of one of members, `Z` a key whose scores
-/// are equal. `[a|b]` is one of these or nothing, `(a|b)` one. XSETID and what shows consumers are
-/// left to the scripts: Redis before 7.2 differs.
+/// one that is a number; `BIT` a bit's position, `FIELD` a bit field's type, `LON` and `LAT`
+/// coordinates; of streams `XID` an id, `XNEW` one to add, `XMIN` and `XMAX` an edge, `XGRP` a
+/// group, `XCON` a consumer; of sorted sets `S` a score, `R` an end of a range of scores, `Y` of
+/// one of members, `Z` a key whose scores are equal. `[a|b]` is one of these or nothing, `(a|b)`
+/// one. XSETID and what shows consumers are left to the scripts: Redis before 7.2 differs.
 const TEMPLATES: &[&str] = &[
     "SET K V",
     "SET K V",
@@ -92,6 +92,16 @@ const TEMPLATES: &[&str] = &[
     "PFCOUNT K [K] [K]",
     "PFMERGE K [K] [K]",
     "PFDEBUG (DECODE|ENCODING|TODENSE) K",
+    "GEOADD K [NX|XX] [CH] LON LAT E LON LAT E",
+    "GEOADD K LON LAT E LON LAT E LON LAT E",
+    "GEODIST K E E [km|mi|yd]",
+    "GEOPOS K E E",
+    "GEOHASH K E E",
+    "GEOSEARCH K FROMLONLAT LON LAT (BYRADIUS|BYBOX_300) (1|700|abc) km ASC [WITHDIST] [WITHHASH]",
+    "GEOSEARCH K FROMMEMBER E BYRADIUS 900 km DESC [COUNT_3] [WITHCOORD]",
+    "GEOSEARCHSTORE K K FROMMEMBER E BYBOX 600 600 km [STOREDIST]",
+    "GEORADIUS K LON LAT 800 km ASC [STORE_K|STOREDIST_K|WITHDIST]",
+    "GEORADIUSBYMEMBER K E 800 km ASC [STORE_K]",
     "DEL K [K]",
     "UNLINK K",
     "EXISTS K K",
@@ -201,6 +211,9 @@ const LATER_MS: &[&str] = &["4102444800000", "0", "-1", "4102444800500", "abc"];
 const INDEXES: &[&str] = &["0", "-1", "1", "3", "-3", "100", "-100", "abc", "9223372036854775807"];
 const OFFSETS: &[&str] = &["0", "1", "5", "20", "-1", "abc", "600000000"];
 const BITS: &[&str] = &["0", "1", "7", "8", "100", "#3", "-1", "abc", "525000"];
+/// Away from the edges of the map, where Redis misses places.
+const LONGITUDES: &[&str] = &["13.361389", "15.087269", "0", "-0.5", "14", "179.9", "181", "abc"];
+const LATITUDES: &[&str] = &["38.115556", "37.502669", "0", "0.5", "-33", "38", "86", "abc"];
 const FIELDS: &[&str] = &["u1", "u8", "i8", "i5", "u63", "i64", "u64", "i0", "x"];
 const PATTERNS: &[&str] = &["*", "k*", "?1", "k[0-1]", "k[^1]", "nothing", "[", "\\k1", "**"];
 /// Of entries, and what is next to them.
@@ -230,6 +243,8 @@ fn word(random: &mut Random, text: &str) -> Vec<u8> {
         "X" => random.pick(INDEXES).as_bytes(),
         "O" => random.pick(OFFSETS).as_bytes(),
         "BIT" => random.pick(BITS).as_bytes(),
+        "LON" => random.pick(LONGITUDES).as_bytes(),
+        "LAT" => random.pick(LATITUDES).as_bytes(),
         "FIELD" => random.pick(FIELDS).as_bytes(),
         "G" => random.pick(PATTERNS).as_bytes(),
         "R" => random.pick(sorted_sets::SCORE_ENDS).as_bytes(),

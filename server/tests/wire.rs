@@ -48,6 +48,7 @@ scripts!(
     connection,
     events,
     expiry,
+    geo,
     groups,
     hash_fields,
     hashes,

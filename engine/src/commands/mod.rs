@@ -1,7 +1,7 @@
 //! The command table: one row per command, and everything that is derived from it.
 //!
 //! Reading order: `spec` (what a row is), `keyspec` and `argument` (its parts), `table` (the
-//! rows), then the handlers by group: `strings`, `lcs`, `numbers`, `bitmaps`, `bitfield`,
+//! rows), then the handlers by group: `strings`, `lcs`, `numbers`, `geo`, `bitmaps`, `bitfield`,
 //! `hyperloglogs`, `lists`, `hashes`, `sets`, `sorted_sets`, `streams`, `time_series`, `expire`,
 //! `keys`, `object`, `connection`, `command`. `number`, `extended`, `glob` are what they share.
 
@@ -13,6 +13,7 @@ mod command;
 mod connection;
 mod expire;
 mod extended;
+mod geo;
 pub mod glob;
 mod hashes;
 mod hyperloglogs;

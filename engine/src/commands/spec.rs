@@ -466,6 +466,8 @@ pub enum Group {
     Connection,
     /// Keys of any type.
     Generic,
+    /// Places on the earth.
+    Geo,
     /// Hashes.
     Hash,
     /// Approximate counts.
@@ -496,6 +498,7 @@ impl Group {
         Self::String,
         Self::Bitmap,
         Self::HyperLogLog,
+        Self::Geo,
         Self::List,
         Self::Hash,
         Self::Set,
@@ -516,6 +519,7 @@ impl Group {
             Self::Bitmap => "bitmap",
             Self::Connection => "connection",
             Self::Generic => "generic",
+            Self::Geo => "geo",
             Self::Hash => "hash",
             Self::HyperLogLog => "hyperloglog",
             Self::List => "list",

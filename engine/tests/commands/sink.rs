@@ -127,6 +127,9 @@ impl ReplySink for Collect {
     fn bulk_double(&mut self, value: f64) {
         self.add(Value::bulk(value.to_string().as_bytes()));
     }
+    fn decimal(&mut self, digits: &str) {
+        self.add(Value::Simple(digits.to_owned()));
+    }
     fn big_number(&mut self, digits: &str) {
         self.add(Value::Simple(digits.to_owned()));
     }

@@ -10,7 +10,7 @@ pub(super) mod combine;
 pub(super) mod pop;
 pub(super) mod random;
 pub(super) mod range;
-mod score;
+pub(super) mod score;
 
 use smallvec::SmallVec;
 use zumic_error::CommandError;

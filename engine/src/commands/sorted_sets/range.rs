@@ -130,7 +130,7 @@ pub(in crate::commands) fn zrangestore(context: &mut Context<'_>, args: &Args<'_
 }
 
 /// Stores a command's result and answers how much it is; nothing removes the key.
-pub(super) fn store(
+pub(in crate::commands) fn store(
     context: &mut Context<'_>,
     key: &[u8],
     set: SortedSet,

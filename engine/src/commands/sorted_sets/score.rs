@@ -14,7 +14,7 @@ pub(super) fn parse_score(text: &[u8]) -> Result<f64, CommandError> {
 }
 
 /// The same with any error.
-pub(super) fn strict(text: &[u8]) -> Option<f64> {
+pub(in crate::commands) fn strict(text: &[u8]) -> Option<f64> {
     let (score, is_out_of_range) = number(text)?;
     (!is_out_of_range).then_some(score)
 }

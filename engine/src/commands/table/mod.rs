@@ -14,6 +14,7 @@ mod bitmaps;
 mod command;
 mod connection;
 mod expire;
+mod geo;
 mod hash_fields;
 mod hashes;
 mod hyperloglogs;
@@ -42,6 +43,7 @@ const GROUPS: &[&[CommandSpec]] = &[
     command::ROWS,
     connection::ROWS,
     expire::ROWS,
+    geo::ROWS,
     hash_fields::ROWS,
     hashes::ROWS,
     hyperloglogs::ROWS,

@@ -245,8 +245,8 @@ mod tests {
         }
 
         fn pick<T: Copy>(&mut self, all: &[T]) -> T {
-            let at = (self.next().abs() * all.len() as f64) as usize;
-            all[at.min(all.len() - 1)]
+            self.next();
+            all[usize::try_from(self.0 >> 40).unwrap() % all.len()]
         }
 
         /// Somewhere, with a liking for edges, poles and the date line.
