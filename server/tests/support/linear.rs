@@ -194,9 +194,7 @@ impl State {
                 Outcome::Value(moved)
             }
             Action::Push(key, value) => self.push(*key, *value),
-            Action::Range(key) => {
-                several(&mut self.lists.get(key).into_iter().flatten().copied())
-            }
+            Action::Range(key) => several(&mut self.lists.get(key).into_iter().flatten().copied()),
             Action::Remove(key, member) => {
                 Outcome::Number(i64::from(self.remove_member(*key, *member)))
             }
@@ -273,10 +271,9 @@ fn keys_of(action: &Action) -> BTreeSet<Key> {
         | Action::Range(key)
         | Action::Remove(key, _)
         | Action::Set(key, _) => BTreeSet::from([*key]),
-        Action::Del(keys)
-        | Action::Members(keys)
-        | Action::Mget(keys)
-        | Action::Watch(_, keys) => keys.iter().copied().collect(),
+        Action::Del(keys) | Action::Members(keys) | Action::Mget(keys) | Action::Watch(_, keys) => {
+            keys.iter().copied().collect()
+        }
         Action::Mset(pairs) => pairs.iter().map(|(key, _)| *key).collect(),
         Action::Move(from, to) | Action::Rename(from, to) => BTreeSet::from([*from, *to]),
         Action::Exec(_, actions) => actions.iter().flat_map(keys_of).collect(),
