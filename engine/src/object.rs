@@ -62,7 +62,7 @@ pub(crate) struct VTable {
     free: unsafe fn(NonNull<Head>),
     duplicate: unsafe fn(NonNull<Head>) -> ObjectRef,
     encoding: unsafe fn(NonNull<Head>) -> &'static str,
-    prefetch: unsafe fn(NonNull<Head>, &[u8]),
+    prefetch: unsafe fn(NonNull<Head>, &[&[u8]]),
     /// The encoding of a packed block.
     pub(crate) packed_encoding: fn(u8, &[u8]) -> &'static str,
     /// When the first part of a packed block expires.
@@ -122,15 +122,15 @@ unsafe fn encoding<T: Collection>(head: NonNull<Head>) -> &'static str {
     T::encoding(unsafe { &*body }.as_ref())
 }
 
-/// Hints that an element will be looked for.
+/// Hints that elements will be looked for.
 ///
 /// # Safety
 /// As for [`duplicate`].
-unsafe fn prefetch<T: Collection>(head: NonNull<Head>, element: &[u8]) {
+unsafe fn prefetch<T: Collection>(head: NonNull<Head>, elements: &[&[u8]]) {
     // SAFETY: guaranteed by the caller.
     let body = unsafe { body_of::<T>(head) };
     // SAFETY: guaranteed by the caller.
-    unsafe { &*body }.prefetch(element);
+    unsafe { &*body }.prefetch(elements);
 }
 
 /// The body behind a head.
@@ -296,14 +296,14 @@ impl ObjectRef {
         unsafe { (self.head().vtable.encoding)(self.0) }
     }
 
-    /// Hints that an element will be looked for soon.
+    /// Hints that elements will be looked for soon.
     ///
     /// # Safety
     /// As for [`ObjectRef::duplicate`].
     #[inline]
-    pub(crate) unsafe fn prefetch(&self, element: &[u8]) {
+    pub(crate) unsafe fn prefetch(&self, elements: &[&[u8]]) {
         // SAFETY: B1, and guaranteed by the caller.
-        unsafe { (self.head().vtable.prefetch)(self.0, element) };
+        unsafe { (self.head().vtable.prefetch)(self.0, elements) };
     }
 
     fn free_now(&self) {

@@ -11,6 +11,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
+use smallvec::SmallVec;
 use zumic_error::CommandError;
 
 use crate::collection::Presence;
@@ -24,6 +25,7 @@ use crate::journal::Journal;
 use crate::kind::Kind;
 use crate::latch::Latch;
 use crate::map::segment::Pinned;
+use crate::record::Record;
 use crate::reply::Discard;
 use crate::shared::{Fallow, Public, Shared};
 use crate::sync::spin_hint;
@@ -171,6 +173,24 @@ pub struct Turn<'s> {
     commands: u32,
 }
 
+/// Elements of one collection that a batch will look for; asks for them when dropped.
+struct Run<'a> {
+    latch: &'a Latch,
+    record: &'a Record,
+    elements: SmallVec<[&'a [u8]; 64]>,
+    /// Left after the elements were asked for.
+    _place: Presence<'a>,
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        if let Some(object) = self.record.object() {
+            // SAFETY: announced at its latch, so no editor is inside, and the record keeps it.
+            unsafe { object.prefetch(&self.elements) };
+        }
+    }
+}
+
 impl Turn<'_> {
     /// Whether it is time to drop this turn and enter another one: what its commands replaced is
     /// freed only then, and is best used again while it is still in the processor's cache.
@@ -216,8 +236,8 @@ impl Turn<'_> {
 
     /// Asks for elements of large collections. One whose editor is inside is left out.
     fn prefetch_elements(&self, hashes: &[u64], group: &[Ahead<'_>]) {
-        // Requests of one batch often go to the same collection: its readers' place is kept.
-        let mut entered: Option<(*const Latch, Presence<'_>)> = None;
+        // Requests of one batch often go to the same collection: it is asked once for all.
+        let mut run: Option<Run<'_>> = None;
         for (&hash, ahead) in hashes.iter().zip(group) {
             let Some(element) = ahead.element else { continue };
             let books = &self.own.books[usize::from(ahead.db)];
@@ -231,14 +251,16 @@ impl Turn<'_> {
             };
             // SAFETY: loaded under this turn's guard.
             let (_, record) = unsafe { resolve(word) };
-            let (Some(object), Some(latch)) = (record.object(), record.latch()) else { continue };
-            if entered.as_ref().is_none_or(|(other, _)| !std::ptr::eq(*other, latch)) {
-                entered = None;
+            let Some(latch) = record.latch() else { continue };
+            if run.as_ref().is_none_or(|run| !std::ptr::eq(run.latch, latch)) {
+                // A place is left before the next one is taken.
+                drop(run.take());
                 let Some(place) = Presence::enter(&self.own.reading, latch) else { continue };
-                entered = Some((latch, place));
+                run = Some(Run { latch, record, elements: SmallVec::new(), _place: place });
             }
-            // SAFETY: announced at its latch, so no editor is inside, and the record keeps it.
-            unsafe { object.prefetch(element) };
+            if let Some(run) = &mut run {
+                run.elements.push(element);
+            }
         }
     }
 

@@ -80,10 +80,10 @@ pub trait Collection: Clone + Default + Debug + Send + Sync + Sized + 'static {
     fn remove_due(&mut self, _now_ms: u64, _limit: usize) -> usize {
         0
     }
-    /// Hints that an element (a field, a member) will be looked for soon. Nothing by default.
+    /// Hints that these elements (fields, members) will be looked for soon. Nothing by default.
     #[inline]
-    fn prefetch(&self, element: &[u8]) {
-        let _ = element;
+    fn prefetch(&self, elements: &[&[u8]]) {
+        let _ = elements;
     }
 }
 

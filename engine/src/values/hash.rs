@@ -435,9 +435,9 @@ impl Collection for Hash {
     }
 
     #[inline]
-    fn prefetch(&self, field: &[u8]) {
+    fn prefetch(&self, fields: &[&[u8]]) {
         if let HashRef::Table(table) = self.as_ref() {
-            table.prefetch(field);
+            table.prefetch(fields);
         }
     }
 }

@@ -379,9 +379,9 @@ impl Collection for Set {
     }
 
     #[inline]
-    fn prefetch(&self, member: &[u8]) {
+    fn prefetch(&self, members: &[&[u8]]) {
         if let Self::Table(table) = self {
-            table.prefetch(member);
+            table.prefetch(members);
         }
     }
 }

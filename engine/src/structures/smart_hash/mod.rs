@@ -174,11 +174,19 @@ impl SmartHash {
         self.directory.segment(hash).find(hash, field).is_some()
     }
 
-    /// Hints that `field` will be asked for soon.
-    pub fn prefetch(&self, field: &[u8]) {
-        if let Some(lines) = self.directory.segment(self.hash(field)).lines() {
-            for line in lines.as_chunks::<64>().0 {
-                crate::prefetch::read(line);
+    /// Hints that these fields will be asked for soon: a field alone costs two cache misses, one
+    /// after the other, many at once share them.
+    pub fn prefetch(&self, fields: &[&[u8]]) {
+        let mut hashes = [0; 64];
+        for group in fields.chunks(hashes.len()) {
+            for (hash, field) in hashes.iter_mut().zip(group) {
+                *hash = self.hash(field);
+                self.directory.segment(*hash).prefetch_head();
+            }
+            if group.len() > 1 {
+                for &hash in &hashes[..group.len()] {
+                    self.directory.segment(hash).prefetch_element(hash);
+                }
             }
         }
     }

@@ -117,9 +117,33 @@ impl Segment {
         usize::from(self.used - self.waste) - HEAD
     }
 
-    /// The first byte, for a prefetch.
-    pub(super) fn lines(&self) -> Option<&[u8; HEAD]> {
-        self.block.first_chunk()
+    /// Asks for the lines of tags and places.
+    #[inline]
+    pub(super) fn prefetch_head(&self) {
+        for line in self.block[..HEAD].as_chunks::<TAGS>().0 {
+            crate::prefetch::read(line);
+        }
+    }
+
+    /// Asks for the element that a hash leads to, if there is one.
+    #[inline]
+    pub(super) fn prefetch_element(&self, hash: u64) {
+        let tags = self.block.first_chunk().expect("not vacant (G3)");
+        let mut mask = tags::matching(tags, tag(hash));
+        while mask != 0 {
+            let index = mask.trailing_zeros() as usize;
+            if index >= self.len() {
+                return;
+            }
+            let found = self.place(index);
+            if (found ^ place_bits(hash)) >> 12 == 0 {
+                let start = usize::from(found & 0xfff);
+                crate::prefetch::read(&self.block[start]);
+                // A short element may lie in two lines.
+                crate::prefetch::read(&self.block[(start + 40).min(self.block.len() - 1)]);
+            }
+            mask &= mask - 1;
+        }
     }
 
     // --- Finding -------------------------------------------------------------------------

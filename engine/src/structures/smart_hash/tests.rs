@@ -105,6 +105,19 @@ fn every_element_is_as_likely_as_any_other() {
     assert!(chi < 400.0, "{chi}");
 }
 
+/// A hint has no result; this is for the bounds of what it looks at.
+#[test]
+fn hints_look_at_nothing_outside_a_block() {
+    for count in [0, 1, 63, 3_000] {
+        let table = filled(count);
+        let fields: Vec<_> = (0..4_000).map(numbered).collect();
+        let fields: Vec<&[u8]> = fields.iter().map(|field| &field[..]).collect();
+        table.prefetch(&fields);
+        table.prefetch(&fields[..1]);
+        table.prefetch(&[]);
+    }
+}
+
 #[test]
 fn a_value_of_the_same_length_is_written_where_the_old_one_was() {
     let mut table = SmartHash::new(1);
