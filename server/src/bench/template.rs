@@ -26,7 +26,8 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// Encodes `words` as a RESP array; in each, `__key__` and `__value__` are placeholders.
+    /// Encodes `words` as a RESP array; in each, `__key__`, `__value__` and `__digits__` (a key
+    /// without its prefix: a number, as a score is one) are placeholders.
     fn encode(words: &[String], key_prefix: &str, shape: Shape) -> Self {
         let value = "x".repeat(shape.value_bytes as usize);
         let zeros = "0".repeat((shape.key_bytes - KEY_PREFIX_BYTES) as usize);
@@ -34,24 +35,34 @@ impl Template {
         let mut template =
             Self { bytes: format!("*{}\r\n", words.len()).into_bytes(), key_ends: Vec::new() };
         for word in words {
-            template.encode_word(word, &key, &value);
+            template.encode_word(&word.replace("__value__", &value), &key, &zeros);
         }
         template
     }
 
-    fn encode_word(&mut self, word: &str, key: &str, value: &str) {
-        let word = word.replace("__value__", value);
-        let parts: Vec<&str> = word.split("__key__").collect();
-        let byte_count =
-            word.len() + (parts.len() - 1) * key.len() - (parts.len() - 1) * "__key__".len();
-        self.bytes.extend_from_slice(format!("${byte_count}\r\n").as_bytes());
-        for (index, part) in parts.iter().enumerate() {
-            if index > 0 {
-                self.bytes.extend_from_slice(key.as_bytes());
-                self.key_ends.push(self.bytes.len());
+    fn encode_word(&mut self, word: &str, key: &str, digits: &str) {
+        let mut filled = String::with_capacity(word.len());
+        let mut ends = Vec::new();
+        let mut rest = word;
+        while let Some(at) = rest.find("__") {
+            filled.push_str(&rest[..at]);
+            rest = &rest[at..];
+            let (name, field) = match rest {
+                key_field if key_field.starts_with("__key__") => ("__key__", key),
+                number if number.starts_with("__digits__") => ("__digits__", digits),
+                _ => ("__", "__"),
+            };
+            filled.push_str(field);
+            rest = &rest[name.len()..];
+            if name != field {
+                ends.push(filled.len());
             }
-            self.bytes.extend_from_slice(part.as_bytes());
         }
+        filled.push_str(rest);
+        self.bytes.extend_from_slice(format!("${}\r\n", filled.len()).as_bytes());
+        let base = self.bytes.len();
+        self.key_ends.extend(ends.into_iter().map(|end| base + end));
+        self.bytes.extend_from_slice(filled.as_bytes());
         self.bytes.extend_from_slice(b"\r\n");
     }
 
