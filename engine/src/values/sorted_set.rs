@@ -356,6 +356,18 @@ impl<'a> Iterator for Elements<'a> {
         }
     }
 
+    #[inline]
+    fn fold<B, F: FnMut(B, Self::Item) -> B>(self, init: B, mut f: F) -> B {
+        if let Walk::Ranked(range) = self.0 {
+            return range.fold(init, |sum, (member, score)| f(sum, (Entry::Bytes(member), score)));
+        }
+        let mut sum = init;
+        for element in self {
+            sum = f(sum, element);
+        }
+        sum
+    }
+
     fn size_hint(&self) -> (usize, Option<usize>) {
         let left = match &self.0 {
             Walk::Listpack(entries) => entries.len() / 2,

@@ -45,13 +45,13 @@ fn reply_scored<'e>(
 ) {
     sink.sorted_set(elements.len());
     let pairs = sink.version() == 3;
-    for (member, score) in elements {
+    elements.for_each(|(member, score)| {
         if pairs {
             sink.array(2);
         }
         member.write(sink);
         sink.double(score);
-    }
+    });
 }
 
 /// Writes members, with their scores if asked to.
@@ -64,9 +64,7 @@ fn reply_elements<'e>(
         return reply_scored(sink, elements);
     }
     sink.array(elements.len());
-    for (member, _) in elements {
-        member.write(sink);
-    }
+    elements.for_each(|(member, _)| member.write(sink));
 }
 
 /// Tells that elements were taken, and that the key is gone if they were the last.

@@ -96,7 +96,7 @@ impl<T: Default + Heap> Arena<T> {
     }
 
     /// Places in use.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn len(&self) -> usize {
         let before = self.chunks.len().saturating_sub(1) * CHUNK;
         before + self.chunks.last().map_or(0, Vec::len) - self.free.len()

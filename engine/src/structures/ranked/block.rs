@@ -207,6 +207,26 @@ impl<const EXTRA: usize> Block<EXTRA> {
         }
     }
 
+    /// Members and scores of some entries.
+    #[inline]
+    pub(super) fn elements<'a>(
+        &'a self,
+        range: Range<usize>,
+        long: &'a Long,
+    ) -> impl Iterator<Item = (&'a [u8], f64)> {
+        let mut start = self.member_start(range.start);
+        range.map(move |at| {
+            let bytes = &self.bytes[start..self.member_start(at + 1)];
+            start += bytes.len();
+            let is_long = self.offset(at) & LONG != 0;
+            let member = match (Raw { bytes, is_long }).long_id() {
+                None => bytes,
+                Some(id) => long.get(id),
+            };
+            (member, self.score(at))
+        })
+    }
+
     /// How many entries are below `(score, member)`, or at most it with `or_equal`.
     #[inline]
     pub(super) fn search(&self, score: f64, member: &[u8], or_equal: bool, long: &Long) -> usize {

@@ -178,6 +178,9 @@ fn step(ranked: &mut Ranked, model: &mut Model, op: &Op, context: &str) {
             let mut want = model.range(*start, *end);
             let range = ranked.range((*start).into(), (*end).into());
             assert_eq!(keys(range.clone()), want, "{context} {op:?}");
+            let mut folded = Vec::new();
+            range.clone().for_each(|(member, score)| folded.push(Key(score, member.to_vec())));
+            assert_eq!(folded, want, "{context} {op:?}");
             want.reverse();
             assert_eq!(keys(range.rev()), want, "{context} {op:?}");
         }

@@ -31,6 +31,7 @@ impl<'a> Range<'a> {
         (tree.leaves.get(leaf), at)
     }
 
+    #[inline]
     fn item(&self, (leaf, at): Place<'a>) -> (&'a [u8], f64) {
         (leaf.member(at, &self.ranked.tree.long), leaf.score(at))
     }
@@ -52,6 +53,26 @@ impl<'a> Iterator for Range<'a> {
         self.front = Some((place.0, place.1 + 1));
         self.start += 1;
         Some(self.item(place))
+    }
+
+    /// Leaf by leaf, without asking for every element where it is.
+    #[inline]
+    fn fold<B, F: FnMut(B, Self::Item) -> B>(mut self, init: B, mut f: F) -> B {
+        let Some(first) = self.next() else { return init };
+        let mut sum = f(init, first);
+        let (mut leaf, mut at) = self.front.expect("placed by its first element");
+        let tree = &self.ranked.tree;
+        let mut left = usize::try_from(self.end - self.start).expect("they are in memory");
+        while left > 0 {
+            if at == leaf.len() {
+                (leaf, at) = (tree.leaves.get(leaf.next), 0);
+            }
+            let end = leaf.len().min(at + left);
+            left -= end - at;
+            sum = leaf.elements(at..end, &tree.long).fold(sum, &mut f);
+            at = end;
+        }
+        sum
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
