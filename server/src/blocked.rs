@@ -99,7 +99,17 @@ impl BlockedClient {
 
     /// The answer of a wait that nothing came of.
     pub(crate) fn write_timeout(&self, output: &mut Output) {
-        Reply::new(output, self.version).null_array();
+        let mut reply = Reply::new(output, self.version);
+        match self.spec.name {
+            // How many replicas have it; and before that, how many logs.
+            "wait" => reply.integer(0),
+            "waitaof" => {
+                reply.array(2);
+                reply.integer(0);
+                reply.integer(0);
+            }
+            _ => reply.null_array(),
+        }
     }
 
     /// The answer to who was woken by CLIENT UNBLOCK ... ERROR.

@@ -126,6 +126,7 @@ pub enum CommandError {
     UnknownCommand { name: Vec<u8>, args: Vec<Vec<u8>> },
     UnknownSubcommand { container: String, name: Vec<u8> },
     ValueOutOfRange,
+    WaitAofWithoutLog,
     WatchInMulti,
     WeightNotAFloat,
     WrongArity(String),
@@ -293,6 +294,9 @@ impl CommandError {
             Self::TimeoutNegative => "ERR timeout is negative",
             Self::TimeoutNotAFloat => "ERR timeout is not a float or out of range",
             Self::TimeoutOutOfRange => "ERR timeout is out of range",
+            Self::WaitAofWithoutLog => {
+                "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
+            }
             Self::WatchInMulti => "ERR WATCH inside MULTI is not allowed",
             Self::WrongPass => "WRONGPASS invalid username-password pair or user is disabled.",
             _ => return None,

@@ -25,6 +25,7 @@ mod natural;
 pub mod number;
 mod numbers;
 mod object;
+mod replication;
 mod sets;
 mod sort;
 mod sorted_sets;

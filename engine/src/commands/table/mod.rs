@@ -22,6 +22,7 @@ mod keys;
 mod lists;
 mod numbers;
 mod pubsub;
+mod replication;
 mod server;
 mod sets;
 mod sort;
@@ -51,6 +52,7 @@ const GROUPS: &[&[CommandSpec]] = &[
     lists::ROWS,
     numbers::ROWS,
     pubsub::ROWS,
+    replication::ROWS,
     server::ROWS,
     sets::ROWS,
     sorted_set_algebra::ROWS,
