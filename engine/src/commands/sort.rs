@@ -120,7 +120,7 @@ impl<'a> Options<'a> {
 fn elements(context: &mut Context<'_>, key: &[u8]) -> Result<(Pieces, Option<Kind>), Halt> {
     let mut pieces = Pieces::default();
     let mut push = |element: Entry<'_>| element.with_bytes(|bytes| pieces.push(Some(bytes)));
-    let kind = context.peek(key)?.map(crate::Record::kind);
+    let kind = super::keys::find(context, key)?.map(crate::Record::kind);
     match kind {
         None => {}
         Some(Kind::List) => {

@@ -143,7 +143,7 @@ enum Form {
 }
 
 fn open<'s>(context: &mut Context<'s>, key: &[u8]) -> Result<Option<Source<'s>>, Halt> {
-    let kind = context.peek(key)?.map(|record| record.kind());
+    let kind = crate::commands::keys::find(context, key)?.map(|record| record.kind());
     match kind {
         None => Ok(None),
         Some(Kind::Set) => Ok(context.view::<Set>(key)?.map(Source::Set)),
