@@ -141,7 +141,7 @@ fn equals(text: Text<'_>, bytes: &[u8]) -> bool {
         Text::Int(_) => *text.to_bytes() == *bytes,
         Text::Large(large) => {
             let mut rest = bytes;
-            let mut chunks = large.chunks().iter();
+            let mut chunks = large.chunks();
             large.len() == bytes.len()
                 && chunks.all(|chunk| {
                     let (part, behind) = rest.split_at(chunk.len());
