@@ -32,7 +32,7 @@ use crate::map::word::Word;
 use crate::map::{Map, Place, tag_of};
 use crate::record::{Header, NewRecord, Record, Value};
 use crate::session::State;
-use crate::shared::{Fallow, Public, Shared};
+use crate::shared::{Fallow, Public, Shared, Standing};
 use crate::sync::spin_hint;
 use crate::thresholds::Thresholds;
 use crate::tid::Tid;
@@ -422,6 +422,7 @@ impl<'s> Context<'s> {
         let word = Word::record(tag_of(hash), new.as_ptr().expose_provenance());
         // SAFETY: allocated above, and kept by the guard once others can retire it.
         let fresh: &'s Record = unsafe { Record::from_raw(new.as_ptr()) };
+        let standing = Standing::of_new(fresh);
         let done = match spot {
             Some(spot) => {
                 if replace(spot.slot, spot.word, word) {
@@ -437,7 +438,7 @@ impl<'s> Context<'s> {
             None => self.insert(db, hash, key, word, new),
         };
         if done {
-            self.settle(db, hash, spot.map(|spot| spot.record), fresh);
+            self.settle(db, hash, spot.map(|spot| spot.record), fresh, standing);
         }
         self.close_journal(done.then_some(tid));
         done
@@ -467,12 +468,17 @@ impl<'s> Context<'s> {
         done
     }
 
-    /// Books a published record and remembers its tombstone.
-    pub(crate) fn settle(&mut self, db: u16, hash: u64, old: Option<&Record>, new: &Record) {
-        self.own.books[usize::from(db)].book(old, Some(new));
-        if let Some(object) = new.object() {
-            object.set_booked();
-        }
+    /// Books a published record, as it stood before it was, and remembers its tombstone.
+    pub(crate) fn settle(
+        &mut self,
+        db: u16,
+        hash: u64,
+        old: Option<&Record>,
+        new: &Record,
+        standing: Standing,
+    ) {
+        let before = old.map(Standing::of).unwrap_or_default();
+        self.own.books[usize::from(db)].book(before, standing);
         if new.is_tombstone() {
             let epoch = new.tid().epoch();
             self.state.fallow.push_back(Fallow { epoch, db, hash });

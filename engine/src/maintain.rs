@@ -15,6 +15,7 @@ use crate::map::segment::{LADDER, Segment};
 use crate::map::word::Word;
 use crate::record::{NewRecord, Record, Value};
 use crate::session::Session;
+use crate::shared::Standing;
 use crate::sync::AtomicU64;
 use crate::values::hash::Hash;
 
@@ -129,7 +130,7 @@ impl<'s> Context<'s> {
         let done = if unordered {
             let done = replace(slot, word, Word::EMPTY);
             if done {
-                self.own.books[usize::from(db)].book(Some(record), None);
+                self.own.books[usize::from(db)].book(Standing::of(record), Standing::default());
                 // SAFETY: just unlinked, by us alone.
                 unsafe { self.guard.retire(pointer, record.memory()) };
                 self.changed(db, hash, record.key());

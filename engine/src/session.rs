@@ -27,7 +27,7 @@ use crate::latch::Latch;
 use crate::map::segment::Pinned;
 use crate::record::Record;
 use crate::reply::Discard;
-use crate::shared::{Fallow, Public, Shared};
+use crate::shared::{Fallow, Public, Shared, Standing};
 use crate::sync::spin_hint;
 use crate::tid::Tid;
 use crate::value::{Change, NewText, Put};
@@ -453,7 +453,7 @@ impl Turn<'_> {
         let cleared = |word| {
             // SAFETY: loaded under this turn's guard.
             let (pointer, record) = unsafe { crate::intent::resolve(word) };
-            books.book(Some(record), None);
+            books.book(Standing::of(record), Standing::default());
             // SAFETY: just unlinked, by us alone.
             unsafe { self.guard.retire(pointer, record.memory()) };
         };

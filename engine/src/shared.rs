@@ -169,26 +169,51 @@ impl Books {
 
     /// Books a key's way from one record to another.
     #[inline]
-    pub(crate) fn book(&self, old: Option<&Record>, new: Option<&Record>) {
-        let bytes = |record: Option<&Record>| record.map_or(0, |record| record.memory() as u64);
-        self.record_bytes.add(bytes(new).wrapping_sub(bytes(old)));
-        let live = |record: Option<&Record>| record.is_some_and(|record| !record.is_gone());
-        match (live(old), live(new)) {
+    pub(crate) fn book(&self, old: Standing, new: Standing) {
+        self.record_bytes.add(new.bytes.wrapping_sub(old.bytes));
+        match (old.live, new.live) {
             (false, true) => self.keys.add(1),
             (true, false) => self.keys.subtract(1),
             _ => {}
         }
-        let deadline = |record: Option<&Record>| {
-            record.filter(|record| !record.is_gone()).and_then(Record::expire_at_ms)
-        };
-        if let Some(deadline) = deadline(old) {
+        if let Some(deadline) = old.deadline {
             self.expires.subtract(1);
             self.deadlines.subtract(deadline);
         }
-        if let Some(deadline) = deadline(new) {
+        if let Some(deadline) = new.deadline {
             self.expires.add(1);
             self.deadlines.add(deadline);
         }
+    }
+}
+
+/// What the books say of a record.
+///
+/// Of a new one it is read before the record is published: from then on others edit its object,
+/// and book what they change.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Standing {
+    bytes: u64,
+    live: bool,
+    deadline: Option<u64>,
+}
+
+impl Standing {
+    /// Of a record that nobody edits now.
+    #[inline]
+    pub(crate) fn of(record: &Record) -> Self {
+        let live = !record.is_gone();
+        let deadline = if live { record.expire_at_ms() } else { None };
+        Self { bytes: record.memory() as u64, live, deadline }
+    }
+
+    /// Of a record about to be published, whose object is in the books from then on.
+    #[inline]
+    pub(crate) fn of_new(record: &Record) -> Self {
+        if let Some(object) = record.object() {
+            object.set_booked();
+        }
+        Self::of(record)
     }
 }
 

@@ -26,7 +26,7 @@ use crate::map::word::Word;
 use crate::map::{Map, tag_of};
 use crate::record::{Header, NewRecord, Record, Value};
 use crate::scope::Watch;
-use crate::shared::free_map;
+use crate::shared::{Standing, free_map};
 use crate::sync::spin_hint;
 use crate::tid::Tid;
 use crate::value::Change;
@@ -50,6 +50,8 @@ struct Owned {
     held: bool,
     /// The old record's object was edited in place.
     edited: bool,
+    /// How the new record stood before the commit.
+    standing: Standing,
 }
 
 impl Owned {
@@ -146,7 +148,8 @@ impl<'s> Context<'s> {
             let intent = Box::into_raw(Box::new(Intent::new(spot.pointer, commit)));
             let word = Word::intent(tag_of(hash), intent.expose_provenance());
             if replace(spot.slot, spot.word, word) {
-                return Ok(Owned { db, hash, word, intent, held: false, edited: false });
+                let standing = Standing::default();
+                return Ok(Owned { db, hash, word, intent, held: false, edited: false, standing });
             }
             // SAFETY: never published.
             drop(unsafe { Box::from_raw(intent) });
@@ -204,15 +207,16 @@ impl<'s> Context<'s> {
     /// Commits what was written, or releases the keys, and goes back to plain commands.
     pub(crate) fn finish(&mut self) {
         let mode = std::mem::replace(&mut self.mode, Mode::Plain);
-        let Mode::Transaction(transaction) = mode else { return };
+        let Mode::Transaction(mut transaction) = mode else { return };
         if transaction.owned.iter().all(|owned| owned.new_record().is_none() && !owned.edited) {
             self.release(transaction);
             return;
         }
         let newest = transaction.owned.iter().map(|owned| owned.old().tid()).max();
         let tid = self.next_tid(newest.expect("not empty"));
-        for owned in &transaction.owned {
+        for owned in &mut transaction.owned {
             if let Some(new) = owned.new_record() {
+                owned.standing = Standing::of_new(new);
                 new.set_tid(tid);
                 self.stage(owned.db, new);
             } else if owned.edited {
@@ -227,7 +231,7 @@ impl<'s> Context<'s> {
             self.tidy(owned.db, owned.hash, owned.word, owned.intent());
             let old = owned.old();
             if let Some(new) = owned.new_record() {
-                self.settle(owned.db, owned.hash, Some(old), new);
+                self.settle(owned.db, owned.hash, Some(old), new, owned.standing);
                 // SAFETY: unlinked by `tidy`, ours to retire as the transaction's owner.
                 unsafe { self.guard.retire(owned.intent().old(), old.memory()) };
             } else if owned.edited {
@@ -360,7 +364,7 @@ impl<'s> Context<'s> {
         // SAFETY: kept by the guard once others can retire it.
         let fresh: &'s Record = unsafe { Record::from_raw(tombstone.as_ptr()) };
         if self.insert(db, hash, key, word, tombstone) {
-            self.settle(db, hash, None, fresh);
+            self.settle(db, hash, None, fresh, Standing::of(fresh));
         }
     }
 

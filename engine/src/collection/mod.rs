@@ -38,7 +38,7 @@ use crate::map::deadline::NEVER;
 use crate::map::{Map, Place};
 use crate::object::{ObjectRef, VTable};
 use crate::record::{NewRecord, Record, Value};
-use crate::shared::Fallow;
+use crate::shared::{Fallow, Standing};
 use crate::sync::{Ordering, fence, spin_hint};
 use crate::value::Change;
 
@@ -468,7 +468,7 @@ impl<'s> Context<'s> {
         record.set_tid(tid);
         if emptied {
             // The record turns into its own tombstone.
-            books.book(Some(record), None);
+            books.book(Standing::of(record), Standing::default());
             books.record_bytes.add(record.memory() as u64);
             object.hollow_out();
             self.state.fallow.push_back(Fallow { epoch: tid.epoch(), db, hash });
