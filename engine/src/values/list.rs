@@ -120,7 +120,7 @@ impl List {
         let mut popped = ListpackBuf::new();
         let view = self.as_ref();
         match end {
-            End::Left => view.range(0, count).for_each(|entry| popped.push_back_entry(entry)),
+            End::Left => view.each(0, count, |entry| popped.push_back_entry(entry)),
             End::Right => {
                 view.range(start, len).rev().for_each(|entry| popped.push_back_entry(entry));
             }
@@ -249,6 +249,18 @@ impl<'a> ListRef<'a> {
         match self {
             Self::Packed(block) => Range::from(block),
             Self::Quick(list) => list.iter(),
+        }
+    }
+
+    /// Visits `count` elements from `start` on, faster than [`ListRef::range`].
+    ///
+    /// # Panics
+    /// If there are not so many.
+    #[inline]
+    pub fn each(self, start: usize, count: usize, visit: impl FnMut(Entry<'a>)) {
+        match self {
+            Self::Packed(block) => block.each(start, count, visit),
+            Self::Quick(list) => list.each(start, count, visit),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Templates of commands on lists, and of SORT: see the parent for the letters.
 //!
-//! Waiting is short; who is served when is in the scripts. Not compared: SORT of a
-//! set that is not sorted, and of text without STORE, where Redis takes `""` and `"\\0x"` for equal.
+//! Waiting is short; who is served when is in the scripts. Not compared: SORT of a set that is not
+//! sorted, and of text without STORE, where Redis takes `""` and `"\0x"` for equal.
 
 pub(crate) const TEMPLATES: &[&str] = &[
     "LPUSH K E",

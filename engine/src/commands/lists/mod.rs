@@ -29,9 +29,7 @@ fn reply_len(sink: &mut dyn ReplySink, len: usize) {
 /// Writes elements as an array.
 fn reply_elements(sink: &mut dyn ReplySink, elements: Listpack<'_>) {
     sink.array(elements.len());
-    for element in elements {
-        element.write(sink);
-    }
+    elements.each(0, elements.len(), |element| element.write(sink));
 }
 
 /// Tells that elements were taken from a list, and that it is gone if they were the last.
@@ -210,9 +208,7 @@ pub(super) fn lrange(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Ha
     let (start, end) = span(start, stop, list.len());
     let sink = context.sink();
     sink.array(end - start);
-    for element in list.range(start, end) {
-        element.write(sink);
-    }
+    list.each(start, end - start, |element| element.write(sink));
     Ok(())
 }
 

@@ -24,8 +24,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         categories: Categories::LIST,
         group: Group::List,
         since: "6.2.0",
-        summary: "Pop an element from a list, push it to another list and return it; or block until \
-            one is available",
+        summary: "Pop an element from a list, push it to another list and return it; or block \
+            until one is available",
         arguments: &[
             key("source"),
             key_of("destination", 1),
@@ -44,8 +44,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         categories: Categories::LIST,
         group: Group::List,
         since: "7.0.0",
-        complexity: "O(N+M) where N is the number of provided keys and M is the number of elements \
-            returned.",
+        complexity: "O(N+M) where N is the number of provided keys and M is the number of \
+            elements returned.",
         summary: "Pop elements from a list, or block until one is available",
         arguments: &[
             double("timeout"),
@@ -99,8 +99,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
             since: "6.2.0",
             replaced_by: "`BLMOVE` with the `RIGHT` and `LEFT` arguments",
         }),
-        summary: "Pop an element from a list, push it to another list and return it; or block until \
-            one is available",
+        summary: "Pop an element from a list, push it to another list and return it; or block \
+            until one is available",
         history: &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")],
         arguments: &[key("source"), key_of("destination", 1), double("timeout")],
         handler: Handler::Engine(blocking::brpoplpush),
@@ -113,8 +113,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         keys: &[KeySpec::one(1, KeyFlags::RO.or(KeyFlags::ACCESS))],
         categories: Categories::LIST,
         group: Group::List,
-        complexity: "O(N) where N is the number of elements to traverse to get to the element at index. \
-            This makes asking for the first or the last element of the list O(1).",
+        complexity: "O(N) where N is the number of elements to traverse to get to the element at \
+            index. This makes asking for the first or the last element of the list O(1).",
         summary: "Get an element from a list by its index",
         arguments: &[key("key"), integer("index")],
         handler: Handler::Engine(lists::lindex),
@@ -128,8 +128,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         categories: Categories::LIST,
         group: Group::List,
         since: "2.2.0",
-        complexity: "O(N) where N is the number of elements to traverse before seeing the value pivot. \
-            This means that inserting somewhere on the left end on the list (head) can be \
+        complexity: "O(N) where N is the number of elements to traverse before seeing the value \
+            pivot. This means that inserting somewhere on the left end on the list (head) can be \
             considered O(1) and inserting somewhere on the right end (tail) is O(N).",
         summary: "Insert an element before or after another element in a list",
         arguments: &[
@@ -179,8 +179,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         categories: Categories::LIST,
         group: Group::List,
         since: "7.0.0",
-        complexity: "O(N+M) where N is the number of provided keys and M is the number of elements \
-            returned.",
+        complexity: "O(N+M) where N is the number of provided keys and M is the number of \
+            elements returned.",
         summary: "Pop elements from a list",
         arguments: &[
             integer("numkeys"),
@@ -213,9 +213,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
         categories: Categories::LIST,
         group: Group::List,
         since: "6.0.6",
-        complexity: "O(N) where N is the number of elements in the list, for the average case. When \
-            searching for elements near the head or the tail of the list, or when the MAXLEN \
-            option is provided, the command may run in constant time.",
+        complexity: "O(N) where N is the number of elements in the list, for the average case. \
+            When searching for elements near the head or the tail of the list, or when the \
+            MAXLEN option is provided, the command may run in constant time.",
         summary: "Return the index of matching elements on a list",
         arguments: &[
             key("key"),
@@ -234,8 +234,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         keys: &[KeySpec::one(1, PUSHED)],
         categories: Categories::LIST,
         group: Group::List,
-        complexity: "O(1) for each element added, so O(N) to add N elements when the command is called \
-            with multiple arguments.",
+        complexity: "O(1) for each element added, so O(N) to add N elements when the command is \
+            called with multiple arguments.",
         summary: "Prepend one or multiple elements to a list",
         history: &[("2.4.0", "Accepts multiple `element` arguments.")],
         arguments: &[key("key"), text("element").multiple()],
@@ -250,8 +250,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         categories: Categories::LIST,
         group: Group::List,
         since: "2.2.0",
-        complexity: "O(1) for each element added, so O(N) to add N elements when the command is called \
-            with multiple arguments.",
+        complexity: "O(1) for each element added, so O(N) to add N elements when the command is \
+            called with multiple arguments.",
         summary: "Prepend an element to a list, only if the list exists",
         history: &[("4.0.0", "Accepts multiple `element` arguments.")],
         arguments: &[key("key"), text("element").multiple()],
@@ -265,9 +265,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
         keys: &[KeySpec::one(1, KeyFlags::RO.or(KeyFlags::ACCESS))],
         categories: Categories::LIST,
         group: Group::List,
-        complexity: "O(S+N) where S is the distance of start offset from HEAD for small lists, from \
-            nearest end (HEAD or TAIL) for large lists; and N is the number of elements in the \
-            specified range.",
+        complexity: "O(S+N) where S is the distance of start offset from HEAD for small lists, \
+            from nearest end (HEAD or TAIL) for large lists; and N is the number of elements in \
+            the specified range.",
         summary: "Get a range of elements from a list",
         arguments: &[key("key"), integer("start"), integer("stop")],
         handler: Handler::Engine(lists::lrange),
@@ -280,7 +280,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         keys: &[KeySpec::one(1, KeyFlags::RW.or(KeyFlags::DELETE))],
         categories: Categories::LIST,
         group: Group::List,
-        complexity: "O(N+M) where N is the length of the list and M is the number of elements removed.",
+        complexity: "O(N+M) where N is the length of the list and M is the number of elements \
+            removed.",
         summary: "Remove elements from a list",
         arguments: &[key("key"), integer("count"), text("element")],
         handler: Handler::Engine(lists::lrem),
@@ -293,8 +294,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         keys: &[KeySpec::one(1, KeyFlags::RW.or(KeyFlags::UPDATE))],
         categories: Categories::LIST,
         group: Group::List,
-        complexity: "O(N) where N is the length of the list. Setting either the first or the last \
-            element of the list is O(1).",
+        complexity: "O(N) where N is the length of the list. Setting either the first or the \
+            last element of the list is O(1).",
         summary: "Set the value of an element in a list by its index",
         arguments: &[key("key"), integer("index"), text("element")],
         handler: Handler::Engine(lists::lset),
@@ -351,8 +352,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         keys: &[KeySpec::one(1, PUSHED)],
         categories: Categories::LIST,
         group: Group::List,
-        complexity: "O(1) for each element added, so O(N) to add N elements when the command is called \
-            with multiple arguments.",
+        complexity: "O(1) for each element added, so O(N) to add N elements when the command is \
+            called with multiple arguments.",
         summary: "Append one or multiple elements to a list",
         history: &[("2.4.0", "Accepts multiple `element` arguments.")],
         arguments: &[key("key"), text("element").multiple()],
@@ -367,8 +368,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         categories: Categories::LIST,
         group: Group::List,
         since: "2.2.0",
-        complexity: "O(1) for each element added, so O(N) to add N elements when the command is called \
-            with multiple arguments.",
+        complexity: "O(1) for each element added, so O(N) to add N elements when the command is \
+            called with multiple arguments.",
         summary: "Append an element to a list, only if the list exists",
         history: &[("4.0.0", "Accepts multiple `element` arguments.")],
         arguments: &[key("key"), text("element").multiple()],

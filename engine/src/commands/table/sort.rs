@@ -31,9 +31,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
         flags: Flags::WRITE.or(Flags::DENY_OOM).or(Flags::MOVABLE_KEYS).or(Flags::INDIRECT),
         keys: &[KeySpec::one(1, KeyFlags::RO.or(KeyFlags::ACCESS)), ELSEWHERE, DESTINATION],
         categories: CATEGORIES,
-        complexity: "O(N+M*log(M)) where N is the number of elements in the list or set to sort, and M \
-            the number of returned elements. When the elements are not sorted, complexity is \
-            O(N).",
+        complexity: "O(N+M*log(M)) where N is the number of elements in the list or set to sort, \
+            and M the number of returned elements. When the elements are not sorted, complexity \
+            is O(N).",
         summary: "Sort the elements in a list, set or sorted set",
         arguments: &[
             key("key"),
@@ -54,9 +54,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
         keys: &[KeySpec::one(1, KeyFlags::RO.or(KeyFlags::ACCESS)), ELSEWHERE],
         categories: CATEGORIES,
         since: "7.0.0",
-        complexity: "O(N+M*log(M)) where N is the number of elements in the list or set to sort, and M \
-            the number of returned elements. When the elements are not sorted, complexity is \
-            O(N).",
+        complexity: "O(N+M*log(M)) where N is the number of elements in the list or set to sort, \
+            and M the number of returned elements. When the elements are not sorted, complexity \
+            is O(N).",
         summary: "Sort the elements in a list, set or sorted set. Read-only variant of SORT.",
         arguments: &[
             key("key"),

@@ -76,7 +76,7 @@ impl<'v> Encoded<'v> {
     /// Bytes in all.
     #[inline]
     pub(super) fn whole_size(&self) -> usize {
-        self.size() + back_len_size(self.size())
+        with_back_len(self.size())
     }
 
     /// Whether `entries` begins with this entry.
@@ -119,7 +119,7 @@ fn head(bytes: &[u8]) -> [u8; HEAD_BYTES_MAX] {
 /// Bytes of the back-length for an entry of `size` bytes. The limits are Redis's own, which uses
 /// one byte more than needed for 16383 and its like.
 #[inline]
-pub(super) fn back_len_size(size: usize) -> usize {
+fn back_len_size(size: usize) -> usize {
     match size {
         0..=127 => 1,
         128..16_383 => 2,
@@ -162,47 +162,71 @@ pub(super) fn decode_back(entries: &[u8]) -> (usize, usize) {
     panic!("a listpack is damaged: a back-length has no end")
 }
 
-/// Size of the first entry without its back-length.
+/// Size of the first entry with its back-length.
 ///
 /// # Panics
 /// If `entries` is empty or damaged.
 #[inline]
-pub(super) fn encoded_size(entries: &[u8]) -> usize {
+pub(super) fn whole_size(entries: &[u8]) -> usize {
     let first = entries[0];
     match first {
-        0..STR_6 => 1,
-        STR_6..INT_13 => 1 + usize::from(first & 0x3f),
-        INT_13..STR_12 => 2,
-        STR_12..STR_32 => 2 + str_12_len(entries),
-        STR_32 => 5 + str_32_len(entries),
-        INT_16 => 3,
-        INT_24 => 4,
-        INT_32 => 5,
-        INT_64 => 9,
-        _ => panic!("a listpack is damaged: no encoding {first:#x}"),
+        // Short entries have a back-length of one byte.
+        0..STR_6 => 2,
+        STR_6..INT_13 => 2 + usize::from(first & 0x3f),
+        INT_13..STR_12 => 3,
+        STR_12..STR_32 => with_back_len(2 + str_12_len(entries)),
+        STR_32 => with_back_len(5 + str_32_len(entries)),
+        INT_16 => 4,
+        INT_24 => 5,
+        INT_32 => 6,
+        INT_64 => 10,
+        _ => damaged(first),
     }
 }
 
-/// The first entry, and its size without the back-length.
+/// The first entry, and its size with the back-length.
 ///
 /// # Panics
 /// If `entries` is empty or damaged.
 #[inline]
 pub(super) fn decode(entries: &[u8]) -> (Entry<'_>, usize) {
     let first = entries[0];
-    let text = |head: usize, len: usize| (Entry::Bytes(&entries[head..head + len]), head + len);
     match first {
-        0..STR_6 => (Entry::Int(i64::from(first)), 1),
-        STR_6..INT_13 => text(1, usize::from(first & 0x3f)),
-        INT_13..STR_12 => (Entry::Int(signed(&[entries[1], first & 0x1f], 13)), 2),
+        0..STR_6 => (Entry::Int(i64::from(first)), 2),
+        STR_6..INT_13 => {
+            let end = 1 + usize::from(first & 0x3f);
+            (Entry::Bytes(&entries[1..end]), end + 1)
+        }
+        _ => decode_long(entries),
+    }
+}
+
+/// The same for all but the shortest.
+fn decode_long(entries: &[u8]) -> (Entry<'_>, usize) {
+    let first = entries[0];
+    let text = |head: usize, len: usize| {
+        (Entry::Bytes(&entries[head..head + len]), with_back_len(head + len))
+    };
+    match first {
+        INT_13..STR_12 => (Entry::Int(signed(&[entries[1], first & 0x1f], 13)), 3),
         STR_12..STR_32 => text(2, str_12_len(entries)),
         STR_32 => text(5, str_32_len(entries)),
-        INT_16 => (Entry::Int(signed(&entries[1..3], 16)), 3),
-        INT_24 => (Entry::Int(signed(&entries[1..4], 24)), 4),
-        INT_32 => (Entry::Int(signed(&entries[1..5], 32)), 5),
-        INT_64 => (Entry::Int(signed(&entries[1..9], 64)), 9),
-        _ => panic!("a listpack is damaged: no encoding {first:#x}"),
+        INT_16 => (Entry::Int(signed(&entries[1..3], 16)), 4),
+        INT_24 => (Entry::Int(signed(&entries[1..4], 24)), 5),
+        INT_32 => (Entry::Int(signed(&entries[1..5], 32)), 6),
+        INT_64 => (Entry::Int(signed(&entries[1..9], 64)), 10),
+        _ => damaged(first),
     }
+}
+
+#[inline]
+fn with_back_len(size: usize) -> usize {
+    size + back_len_size(size)
+}
+
+#[cold]
+fn damaged(first: u8) -> ! {
+    panic!("a listpack is damaged: no encoding {first:#x}")
 }
 
 #[inline]

@@ -35,7 +35,7 @@ use std::borrow::Cow;
 use crate::ReplySink;
 use crate::commands::number;
 
-use encoding::{Encoded, back_len_size, decode, decode_back, encoded_size};
+use encoding::{Encoded, decode, decode_back, whole_size};
 pub use owned::{ListpackBuf, Popped};
 
 /// One entry of a listpack.
@@ -206,6 +206,21 @@ impl<'a> Listpack<'a> {
         Self { count: end - start, entries: &rest.entries[..to] }
     }
 
+    /// Visits `count` entries from `start` on: faster than an iterator, which keeps both ends.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    #[inline]
+    pub fn each(self, start: usize, count: usize, mut visit: impl FnMut(Entry<'a>)) {
+        assert!(start + count <= self.count, "{start}+{count} is beyond {}", self.count);
+        let mut rest = &self.entries[self.offset_of(start)..];
+        for _ in 0..count {
+            let (entry, size) = decode(rest);
+            rest = &rest[size..];
+            visit(entry);
+        }
+    }
+
     /// The index of the first entry equal to `needle` among entries 0, `stride`, 2 `stride`, ...
     ///
     /// Cost: O(len); the encodings are compared, nothing is decoded.
@@ -271,13 +286,6 @@ impl<'a> Listpack<'a> {
     }
 }
 
-/// Bytes of the first entry with its back-length.
-#[inline]
-fn whole_size(entries: &[u8]) -> usize {
-    let size = encoded_size(entries);
-    size + back_len_size(size)
-}
-
 /// Bytes of the last entry with its back-length.
 #[inline]
 fn whole_size_back(entries: &[u8]) -> usize {
@@ -333,7 +341,7 @@ impl<'a> Iterator for Iter<'a> {
     fn next(&mut self) -> Option<Entry<'a>> {
         self.count = self.count.checked_sub(1)?;
         let (entry, size) = decode(self.entries);
-        self.entries = &self.entries[size + back_len_size(size)..];
+        self.entries = &self.entries[size..];
         Some(entry)
     }
 

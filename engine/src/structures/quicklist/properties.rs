@@ -160,6 +160,10 @@ fn check(list: &Quicklist, model: &VecDeque<Vec<u8>>, step: usize, context: &str
         let forwards = list.range(start, end).zip(model.range(start..end));
         assert!(forwards.into_iter().all(|(e, want)| e.eq_bytes(want)), "{context}");
         assert_eq!(list.range(start, end).count(), end - start, "{context}");
+        let mut visited = model.range(start..end);
+        list.each(start, end - start, |e| {
+            assert!(visited.next().is_some_and(|want| e.eq_bytes(want)), "{context}");
+        });
         let backwards = list.range(start, end).rev().zip(model.range(start..end).rev());
         assert!(backwards.into_iter().all(|(e, want)| e.eq_bytes(want)), "{context}");
     };
