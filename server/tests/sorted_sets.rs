@@ -75,6 +75,18 @@ fn zscan_returns_everything_that_stays_once() {
     assert_eq!(stays.iter().collect::<BTreeSet<_>>().len(), 3_000);
 }
 
+/// The reply to such a count does not fit into any memory; it must not end the process.
+#[test]
+fn a_random_sample_has_a_limit() {
+    let (_running, mut client) = start();
+    client.run("ZADD z 1 a 2 b");
+    assert!(client.run("ZRANDMEMBER z -9223372036854775807").is_error());
+    assert!(client.run("ZRANDMEMBER z -16777217 WITHSCORES").is_error());
+    assert_eq!(client.run("ZRANDMEMBER z -1000").elements().len(), 1_000);
+    assert_eq!(client.run("ZRANDMEMBER absent -9223372036854775807").elements().len(), 0);
+    assert_eq!(client.run("ZPOPMIN z 9223372036854775807").elements().len(), 4);
+}
+
 /// Every command on a set that is large, where the scripts' are small.
 #[test]
 fn a_large_set_answers_as_a_small_one() {
