@@ -19,7 +19,10 @@ fn version_four_has_a_frame_for_members_with_scores() {
     assert!(!client.run("HELLO 4").is_error());
     client.run("ZADD z 1.5 a 2 b 3 c 4 d 5 e");
     client.run("ZADD y 1 a");
-    let is_scored = |reply: &Reply, len: usize| matches!(reply, Reply::SortedSet(parts) if parts.len() == 2 * len);
+    let is_scored = |reply: &Reply, len: usize| match reply {
+        Reply::SortedSet(parts) => parts.len() == 2 * len,
+        _ => false,
+    };
     for (line, len) in [
         ("ZRANGE z 0 -1 WITHSCORES", 5),
         ("ZRANGE z 1 2 BYSCORE WITHSCORES", 2),
@@ -73,6 +76,18 @@ fn zscan_returns_everything_that_stays_once() {
     let stays: Vec<&String> = seen.iter().filter(|member| member.starts_with("stays")).collect();
     assert_eq!(stays.len(), 3_000, "each comes once");
     assert_eq!(stays.iter().collect::<BTreeSet<_>>().len(), 3_000);
+}
+
+/// The reply to such a count does not fit into any memory; it must not end the process.
+#[test]
+fn a_random_sample_has_a_limit() {
+    let (_running, mut client) = start();
+    client.run("ZADD z 1 a 2 b");
+    assert!(client.run("ZRANDMEMBER z -9223372036854775807").is_error());
+    assert!(client.run("ZRANDMEMBER z -16777217 WITHSCORES").is_error());
+    assert_eq!(client.run("ZRANDMEMBER z -1000").elements().len(), 1_000);
+    assert_eq!(client.run("ZRANDMEMBER absent -9223372036854775807").elements().len(), 0);
+    assert_eq!(client.run("ZPOPMIN z 9223372036854775807").elements().len(), 4);
 }
 
 /// Every command on a set that is large, where the scripts' are small.

@@ -11,6 +11,9 @@ use crate::structures::listpack::Entry;
 use crate::values::sorted_set::{SortedSet, SortedSetRef};
 use crate::{Context, ReplySink};
 
+/// Most elements that a negative count may draw: the reply is in memory before it is sent.
+const DRAWS_MAX: u64 = 1 << 24;
+
 fn below(random: u64, limit: u64) -> u64 {
     let wide = u128::from(random) * u128::from(limit);
     u64::try_from(wide >> 64).expect("below the limit")
@@ -34,6 +37,12 @@ fn distinct(count: u64, len: u64, mut random: impl FnMut() -> u64) -> Vec<u64> {
 }
 
 fn reply_ranks(sink: &mut dyn ReplySink, set: SortedSetRef<'_>, ranks: &[u64], scores: bool) {
+    if let SortedSetRef::Listpack(_) = set {
+        // An index into a listpack is a walk: its elements are found once.
+        let all: Vec<_> = set.iter().collect();
+        let at = |rank: &u64| all[usize::try_from(*rank).expect("within the listpack")];
+        return reply_elements(sink, ranks.iter().map(at), scores);
+    }
     reply_elements(sink, ranks.iter().map(|&rank| element(set, rank)), scores);
 }
 
@@ -70,6 +79,9 @@ pub(in crate::commands) fn zrandmember(context: &mut Context<'_>, args: &Args<'_
     let wanted = count.unsigned_abs();
     if count < 0 {
         // With repetitions.
+        if wanted > DRAWS_MAX {
+            return Err(CommandError::ValueOutOfRange.into());
+        }
         let ranks: Vec<u64> = (0..wanted).map(|_| below(context.random(), len)).collect();
         reply_ranks(context.sink(), set, &ranks, with_scores);
     } else if wanted == 0 {
