@@ -62,7 +62,6 @@ impl LargeString {
     }
 
     /// The chunks, in order.
-    #[must_use]
     pub fn chunks(&self) -> impl Iterator<Item = &Arc<[u8]>> {
         self.groups.iter().flat_map(|group| group.iter())
     }
