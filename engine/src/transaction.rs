@@ -400,7 +400,9 @@ impl<'s> Context<'s> {
             };
             let pointer = owned.unwrap_or_else(|| self.lookup(watch.db, hash, &watch.key));
             if pointer.is_null() {
-                return false;
+                // A watched record or tombstone stays, unless its database was emptied or swapped
+                // away. What was absent then still is, and as in Redis was not touched.
+                return watch.absent;
             }
             // SAFETY: found under this turn's guard.
             let record: &'s Record = unsafe { Record::from_raw(pointer) };
