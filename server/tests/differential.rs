@@ -296,7 +296,7 @@ fn history(random: &mut Random) -> Vec<Request> {
             // WITHSCORE is 7.2's.
             b"ZRANK" | b"ZREVRANK" if request.len() > 3 => continue,
             b"WATCH" => watching = true,
-            b"FLUSHDB" | b"SWAPDB" if watching => continue,
+            b"SWAPDB" if watching => continue,
             b"XACK" | b"XAUTOCLAIM" | b"XCLAIM" | b"XGROUP" | b"XREADGROUP" if watching => continue,
             _ => {}
         }

@@ -4,6 +4,7 @@ use zumic_error::CommandError;
 
 use super::glob;
 use super::number::{parse_cursor, parse_integer};
+use super::scanning::{ScanOptions, Scanned};
 use crate::{Change, Class, Context, Halt, Record};
 
 type Outcome = Result<(), Halt>;
@@ -92,49 +93,17 @@ pub(super) fn keys(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     Ok(())
 }
 
-/// What SCAN shows.
-struct ScanFilter<'a> {
-    pattern: Option<&'a [u8]>,
-    kind: Option<&'a [u8]>,
-    count: usize,
-}
-
-impl<'a> ScanFilter<'a> {
-    fn parse(options: &[&'a [u8]]) -> Result<Self, CommandError> {
-        let mut filter = Self { pattern: None, kind: None, count: 10 };
-        if !options.len().is_multiple_of(2) {
-            return Err(CommandError::Syntax);
-        }
-        for pair in options.chunks_exact(2) {
-            match pair[0].to_ascii_uppercase().as_slice() {
-                b"COUNT" => {
-                    let count = parse_integer(pair[1])?;
-                    let count = usize::try_from(count).ok().filter(|count| *count > 0);
-                    filter.count = count.ok_or(CommandError::Syntax)?;
-                }
-                b"MATCH" => filter.pattern = Some(pair[1]),
-                b"TYPE" => filter.kind = Some(pair[1]),
-                _ => return Err(CommandError::Syntax),
-            }
-        }
-        Ok(filter)
-    }
-
-    fn shows(&self, record: &Record) -> bool {
-        self.pattern.is_none_or(|pattern| glob::selects(pattern, record.key()))
-            && self
-                .kind
-                .is_none_or(|kind| kind.eq_ignore_ascii_case(record.kind().name().as_bytes()))
-    }
-}
-
 /// SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]
 pub(super) fn scan(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let cursor = parse_cursor(args[1])?;
-    let filter = ScanFilter::parse(&args[2..])?;
-    let step = context.scan(cursor, filter.count);
-    let shown: Vec<&Record> =
-        step.records.iter().copied().filter(|record| filter.shows(record)).collect();
+    let options = ScanOptions::parse(&args[2..], Scanned::Keys)?;
+    let step = context.scan(cursor, options.count);
+    let is_wanted = |record: &&Record| {
+        let name = record.kind().name().as_bytes();
+        options.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(name))
+            && options.selects(record.key())
+    };
+    let shown: Vec<&Record> = step.records.iter().copied().filter(is_wanted).collect();
     let sink = context.sink();
     sink.array(2);
     sink.bulk(step.cursor.to_string().as_bytes());

@@ -26,6 +26,7 @@ pub mod number;
 mod numbers;
 mod object;
 mod replication;
+mod scanning;
 mod sets;
 mod sort;
 mod sorted_sets;

@@ -82,7 +82,8 @@ pub struct Options {
     #[arg(long, default_value = "get:80,set:20", conflicts_with = "command")]
     pub mix: String,
 
-    /// A command to send instead of the mix; `__key__`, `__value__` and `__digits__` are filled in. Repeatable
+    /// A command to send instead of the mix; `__key__`, `__value__` and `__digits__` are filled
+    /// in. Repeatable
     #[arg(long, value_name = "TEMPLATE")]
     pub command: Vec<String>,
 

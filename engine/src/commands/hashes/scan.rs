@@ -1,40 +1,10 @@
 //! HSCAN.
 
-use zumic_error::CommandError;
-
 use super::{Args, Outcome};
 use crate::Context;
-use crate::commands::glob;
-use crate::commands::number::{parse_cursor, parse_integer};
+use crate::commands::number::parse_cursor;
+use crate::commands::scanning::{ScanOptions, Scanned};
 use crate::values::hash::{Hash, HashRef, Item};
-
-/// What HSCAN shows.
-#[derive(Debug)]
-struct Options<'a> {
-    pattern: Option<&'a [u8]>,
-    count: usize,
-    values: bool,
-}
-
-impl<'a> Options<'a> {
-    fn parse(words: &[&'a [u8]]) -> Result<Self, CommandError> {
-        let mut options = Self { pattern: None, count: 10, values: true };
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            let mut value = || words.next().copied().ok_or(CommandError::Syntax);
-            match word.to_ascii_uppercase().as_slice() {
-                b"COUNT" => {
-                    let count = usize::try_from(parse_integer(value()?)?).ok();
-                    options.count = count.filter(|count| *count > 0).ok_or(CommandError::Syntax)?;
-                }
-                b"MATCH" => options.pattern = Some(value()?),
-                b"NOVALUES" => options.values = false,
-                _ => return Err(CommandError::Syntax),
-            }
-        }
-        Ok(options)
-    }
-}
 
 /// HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]
 ///
@@ -46,11 +16,10 @@ pub(in crate::commands) fn hscan(context: &mut Context<'_>, args: &Args<'_>) -> 
     let (mut next, mut values) = (0, true);
     let mut shown: Vec<Item<'_>> = Vec::new();
     if let Some(view) = &view {
-        let options = Options::parse(&args[3..])?;
+        let options = ScanOptions::parse(&args[3..], Scanned::Fields)?;
         values = options.values;
         let show = |item: Item<'_>| {
-            let matches = |pattern| item.field.with_bytes(|field| glob::selects(pattern, field));
-            item.is_live(now) && options.pattern.is_none_or(matches)
+            item.is_live(now) && item.field.with_bytes(|field| options.selects(field))
         };
         match view.get() {
             HashRef::Table(table) => {

@@ -4,14 +4,12 @@
 mod algebra;
 mod random;
 
-use zumic_error::CommandError;
-
 pub(super) use self::algebra::{
     sdiff, sdiffstore, sinter, sintercard, sinterstore, sunion, sunionstore,
 };
 pub(super) use self::random::{spop, srandmember};
-use super::glob;
-use super::number::{parse_cursor, parse_integer};
+use super::number::parse_cursor;
+use super::scanning::{ScanOptions, Scanned};
 use crate::collection::{Collection, Edit, Missing, View};
 use crate::events::Class;
 use crate::structures::listpack::Entry;
@@ -21,8 +19,6 @@ use crate::{Context, Halt, ReplySink};
 type Outcome = Result<(), Halt>;
 type Args<'a> = [&'a [u8]];
 
-/// Members that SSCAN looks at unless told otherwise.
-const SCAN_COUNT: usize = 10;
 
 fn integer(context: &mut Context<'_>, count: usize) -> Outcome {
     context.sink().integer(i64::try_from(count).expect("a count of things in memory"));
@@ -149,56 +145,23 @@ pub(super) fn smove(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     integer(context, 1)
 }
 
-/// What SSCAN was asked for.
-struct Scan<'a> {
-    pattern: Option<&'a [u8]>,
-    count: usize,
-}
-
-impl<'a> Scan<'a> {
-    fn parse(options: &[&'a [u8]]) -> Result<Self, CommandError> {
-        let mut scan = Self { pattern: None, count: SCAN_COUNT };
-        if !options.len().is_multiple_of(2) {
-            return Err(CommandError::Syntax);
-        }
-        for pair in options.chunks_exact(2) {
-            if pair[0].eq_ignore_ascii_case(b"COUNT") {
-                let count = usize::try_from(parse_integer(pair[1])?).ok();
-                scan.count = count.filter(|count| *count > 0).ok_or(CommandError::Syntax)?;
-            } else if pair[0].eq_ignore_ascii_case(b"MATCH") {
-                scan.pattern = Some(pair[1]);
-            } else {
-                return Err(CommandError::Syntax);
-            }
-        }
-        Ok(scan)
-    }
-
-    fn shows(&self, entry: Entry<'_>) -> bool {
-        let pattern = self.pattern;
-        pattern.is_none_or(|pattern| entry.with_bytes(|member| glob::selects(pattern, member)))
-    }
-}
-
 /// SSCAN key cursor [MATCH pattern] [COUNT count]
 pub(super) fn sscan(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let cursor = parse_cursor(args[2])?;
     let set = context.view::<Set>(args[1])?;
-    let mut shown = Vec::new();
+    let mut shown: Vec<Entry<'_>> = Vec::new();
     let mut next = 0;
     if let Some(set) = &set {
-        let scan = Scan::parse(&args[3..])?;
-        let mut show = |entry| {
-            if scan.shows(entry) {
-                shown.push(entry);
-            }
-        };
+        let options = ScanOptions::parse(&args[3..], Scanned::Members)?;
+        let selects = |entry: &Entry<'_>| entry.with_bytes(|member| options.selects(member));
         match set.get() {
             SetRef::Table(table) => {
-                next = table.scan(cursor, scan.count, |element| show(Entry::Bytes(element.field)));
+                next = table.scan(cursor, options.count, |element| {
+                    shown.extend(Some(Entry::Bytes(element.field)).filter(selects));
+                });
             }
             // The small forms are answered whole, as Redis does.
-            small => small.iter().for_each(show),
+            small => shown.extend(small.iter().filter(selects)),
         }
     }
     let sink = context.sink();

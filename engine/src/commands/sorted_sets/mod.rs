@@ -15,8 +15,8 @@ pub(super) mod score;
 use smallvec::SmallVec;
 use zumic_error::CommandError;
 
-use super::glob;
-use super::number::{parse_cursor, parse_integer};
+use super::number::parse_cursor;
+use super::scanning::{ScanOptions, Scanned};
 use crate::collection::{Edit, Missing};
 use crate::structures::listpack::Entry;
 use crate::values::sorted_set::{Rules, SortedSet};
@@ -314,22 +314,12 @@ pub(super) fn zscan(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let cursor = parse_cursor(args[2])?;
     let set = context.view::<SortedSet>(args[1])?;
     // Redis looks at the options only where there is something to scan.
-    let options = if set.is_some() { &args[3..] } else { &[] };
-    let (mut pattern, mut count) = (None, 10);
-    for option in options.chunks(2) {
-        match *option {
-            [word, value] if word.eq_ignore_ascii_case(b"MATCH") => pattern = Some(value),
-            [word, value] if word.eq_ignore_ascii_case(b"COUNT") => {
-                let value = usize::try_from(parse_integer(value)?).ok();
-                count = value.filter(|count| *count > 0).ok_or(CommandError::Syntax)?;
-            }
-            _ => return Err(CommandError::Syntax.into()),
-        }
-    }
+    let words = if set.is_some() { &args[3..] } else { &[] };
+    let options = ScanOptions::parse(words, Scanned::Members)?;
     let mut shown: Vec<(Vec<u8>, f64)> = Vec::new();
     let next = set.map_or(0, |set| {
-        set.get().scan(cursor, count, |member, score| {
-            if pattern.is_none_or(|pattern| glob::selects(pattern, member)) {
+        set.get().scan(cursor, options.count, |member, score| {
+            if options.selects(member) {
                 shown.push((member.to_vec(), score));
             }
         })

@@ -29,8 +29,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         categories: Categories::CONNECTION,
         group: Group::Generic,
         since: "7.2.0",
-        summary: "Wait until all of the preceding write commands sent by the connection are written \
-            to the append-only file of the primary and/or replicas",
+        summary: "Wait until all of the preceding write commands sent by the connection are \
+            written to the append-only file of the primary and/or replicas",
         tips: &["request_policy:all_shards", "response_policy:agg_min"],
         arguments: &[integer("numlocal"), integer("numreplicas"), integer("timeout")],
         handler: Handler::Engine(replication::waitaof),
