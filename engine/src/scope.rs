@@ -25,6 +25,8 @@ pub(crate) struct Watch {
     pub(crate) tid: Tid,
     /// Whether the key was absent, so that a pin has to be given back.
     pub(crate) absent: bool,
+    /// How often its database had been emptied or swapped.
+    pub(crate) generation: u64,
 }
 
 impl Scope {

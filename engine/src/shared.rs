@@ -24,7 +24,7 @@ use crate::map::deadline::NEVER;
 use crate::map::segment::Resident;
 use crate::map::word::Word;
 use crate::record::{Header, Record};
-use crate::sync::{AtomicPtr, AtomicUsize, Counter, Ordering};
+use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Counter, Ordering};
 
 /// Everything shared.
 #[derive(Debug)]
@@ -61,11 +61,14 @@ pub(crate) struct Fallow {
 #[derive(Debug)]
 pub(crate) struct Database {
     map: AtomicPtr<Map>,
+    /// How often the map was replaced.
+    generation: AtomicU64,
 }
 
 impl Database {
     fn new() -> Self {
-        Self { map: AtomicPtr::new(Box::into_raw(Box::default())) }
+        let map = AtomicPtr::new(Box::into_raw(Box::default()));
+        Self { map, generation: AtomicU64::new(0) }
     }
 
     #[inline]
@@ -77,8 +80,16 @@ impl Database {
         unsafe { &*pointer }
     }
 
+    /// How often the map was replaced; the same for the whole of a turn.
+    pub(crate) fn generation(&self) -> u64 {
+        // ORDER: Relaxed (unpaired); changed under the barrier only.
+        self.generation.load(Ordering::Relaxed)
+    }
+
     /// Puts another map in place. Under the barrier only.
     pub(crate) fn swap(&self, map: *mut Map) -> *mut Map {
+        // ORDER: Relaxed (unpaired); the barrier orders it with every turn.
+        self.generation.fetch_add(1, Ordering::Relaxed);
         // ORDER(database-root): SeqCst; includes the Release of the new map.
         self.map.swap(map, Ordering::SeqCst)
     }

@@ -52,6 +52,8 @@ struct Owned {
     edited: bool,
     /// How the new record stood before the commit.
     standing: Standing,
+    /// The key was not there at all: the old record is a tombstone that the transaction put there.
+    placed: bool,
 }
 
 impl Owned {
@@ -87,6 +89,13 @@ impl Transaction {
     /// Whether the transaction owns the key.
     pub(crate) fn owns(&self, db: u16, hash: u64, key: &[u8]) -> bool {
         self.find(db, hash, key).is_some()
+    }
+
+    /// The record that the transaction found, or null if there was none; `None` when it does not
+    /// own the key.
+    fn found(&self, db: u16, hash: u64, key: &[u8]) -> Option<*mut Header> {
+        let owned = self.find(db, hash, key)?;
+        Some(if owned.placed { null_mut() } else { owned.intent().old() })
     }
 
     /// The record that holds for the transaction itself; `None` when it does not own the key.
@@ -139,17 +148,20 @@ impl<'s> Context<'s> {
         key: &[u8],
         commit: *const Commit,
     ) -> Result<Owned, Halt> {
+        let mut placed = None;
         loop {
             let Some(spot) = self.spot(db, hash, key)? else {
                 let tombstone = NewRecord::new(key, Value::Tombstone, None);
-                self.insert_placeholder(db, hash, key, tombstone);
+                placed = self.insert_placeholder(db, hash, key, tombstone);
                 continue;
             };
+            let placed = placed == Some(spot.record.tid());
             let intent = Box::into_raw(Box::new(Intent::new(spot.pointer, commit)));
             let word = Word::intent(tag_of(hash), intent.expose_provenance());
             if replace(spot.slot, spot.word, word) {
                 let standing = Standing::default();
-                return Ok(Owned { db, hash, word, intent, held: false, edited: false, standing });
+                let (held, edited) = (false, false);
+                return Ok(Owned { db, hash, word, intent, held, edited, standing, placed });
             }
             // SAFETY: never published.
             drop(unsafe { Box::from_raw(intent) });
@@ -324,7 +336,8 @@ impl<'s> Context<'s> {
             }
             let hash = self.hash(key);
             let (tid, absent) = self.watch_one(db, hash, key)?;
-            self.scope.watches.push(Watch { db, key: (*key).into(), tid, absent });
+            let generation = self.shared.databases[usize::from(db)].generation();
+            self.scope.watches.push(Watch { db, key: (*key).into(), tid, absent, generation });
         }
         Ok(())
     }
@@ -356,16 +369,25 @@ impl<'s> Context<'s> {
         }
     }
 
-    /// Inserts a tombstone that stands for "absent"; no effect, so nothing for the journal.
-    fn insert_placeholder(&mut self, db: u16, hash: u64, key: &[u8], tombstone: NewRecord) {
+    /// Inserts a tombstone that stands for "absent"; no effect, so nothing for the journal. Returns
+    /// its version, unless the key came meanwhile.
+    fn insert_placeholder(
+        &mut self,
+        db: u16,
+        hash: u64,
+        key: &[u8],
+        tombstone: NewRecord,
+    ) -> Option<Tid> {
         let tid = self.next_tid(Tid::ZERO);
         tombstone.set_tid(tid);
         let word = Word::record(tag_of(hash), tombstone.as_ptr().expose_provenance());
         // SAFETY: kept by the guard once others can retire it.
         let fresh: &'s Record = unsafe { Record::from_raw(tombstone.as_ptr()) };
-        if self.insert(db, hash, key, word, tombstone) {
+        let inserted = self.insert(db, hash, key, word, tombstone);
+        if inserted {
             self.settle(db, hash, None, fresh, Standing::of(fresh));
         }
+        inserted.then_some(tid)
     }
 
     /// UNWATCH: forgets the watched keys. Called when a connection ends, too.
@@ -395,14 +417,15 @@ impl<'s> Context<'s> {
         let hold = watches.iter().all(|watch| {
             let hash = self.hash(&watch.key);
             let owned = match &self.mode {
-                Mode::Transaction(transaction) => transaction.current(watch.db, hash, &watch.key),
+                Mode::Transaction(transaction) => transaction.found(watch.db, hash, &watch.key),
                 _ => None,
             };
             let pointer = owned.unwrap_or_else(|| self.lookup(watch.db, hash, &watch.key));
             if pointer.is_null() {
-                // A watched record or tombstone stays, unless its database was emptied or swapped
-                // away. What was absent then still is, and as in Redis was not touched.
-                return watch.absent;
+                // A pinned tombstone goes with its database, when that is emptied or swapped away, or
+                // when the key comes, and goes again. Only of the latter was the key touched.
+                let generation = self.shared.databases[usize::from(watch.db)].generation();
+                return watch.absent && watch.generation != generation;
             }
             // SAFETY: found under this turn's guard.
             let record: &'s Record = unsafe { Record::from_raw(pointer) };

@@ -19,7 +19,6 @@ use crate::{Context, Halt, ReplySink};
 type Outcome = Result<(), Halt>;
 type Args<'a> = [&'a [u8]];
 
-
 fn integer(context: &mut Context<'_>, count: usize) -> Outcome {
     context.sink().integer(i64::try_from(count).expect("a count of things in memory"));
     Ok(())
