@@ -422,8 +422,8 @@ impl<'s> Context<'s> {
             };
             let pointer = owned.unwrap_or_else(|| self.lookup(watch.db, hash, &watch.key));
             if pointer.is_null() {
-                // A pinned tombstone goes with its database, when that is emptied or swapped away, or
-                // when the key comes, and goes again. Only of the latter was the key touched.
+                // A pinned tombstone goes with its database, when that is emptied or swapped away,
+                // or when the key comes and goes again. Only the latter touches the key.
                 let generation = self.shared.databases[usize::from(watch.db)].generation();
                 return watch.absent && watch.generation != generation;
             }

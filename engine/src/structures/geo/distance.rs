@@ -46,7 +46,7 @@ const PRECISION: f64 = 1e-12;
 /// application of nested equations", Survey Review 23 (1975): the inverse solution. Within a tenth
 /// of a millimetre of Karney's exact distances, on 4,000 random pairs of which half were nearly
 /// antipodal. The iteration does not converge for places that are nearly
-/// antipodal (within half a degree of it); see [`by_way_of`] for what is done then, at some 200
+/// antipodal (within half a degree of it); see `by_way_of` for what is done then, at some 200
 /// times the cost.
 ///
 /// # Examples
