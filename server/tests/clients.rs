@@ -1,4 +1,4 @@
-//! The libraries and tools that people use, unchanged, against the real server.
+//! The libraries and programs that people use, unchanged, against the real server.
 //!
 //! Why it exists: a client's handshake, reconnect logic and reply parsing are stricter than any
 //! script of ours. The programs are in `clients/`. Their libraries are installed under cargo's
@@ -7,6 +7,7 @@
 
 mod support;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,9 @@ const RUN_MAX: Duration = Duration::from_secs(90);
 
 const REDIS_PY: &str = "redis==6.4.0";
 const NODE_PACKAGES: [&str; 2] = ["ioredis@5.8.2", "redis@5.9.0"];
+
+/// Packages of the larger Python programs, one a line.
+const SERVICES: &str = include_str!("clients/services.txt");
 
 fn wanted() -> bool {
     if std::env::var_os("ZUMIC_TESTS_WITHOUT_CLIENTS").is_some_and(|value| value == "1") {
@@ -96,6 +100,20 @@ fn python_packages() -> PathBuf {
     })
 }
 
+/// The same for the programs that stand on more than redis-py. The folder's name has a digest
+/// of the list in it: another list is another folder.
+fn service_packages() -> PathBuf {
+    require("python3", "Python with pip");
+    let mut hasher = DefaultHasher::new();
+    SERVICES.hash(&mut hasher);
+    installed(&format!("services-{:016x}", hasher.finish()), |path| {
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+        pip.arg("--target").arg(path).arg("--requirement").arg(program("services.txt"));
+        must_run(pip, INSTALL_MAX, "installing Celery, RQ and Flask");
+    })
+}
+
 fn node_packages() -> PathBuf {
     require("node", "Node.js");
     require("npm", "npm");
@@ -122,22 +140,50 @@ fn servers() -> Vec<&'static dyn Server> {
     servers
 }
 
-#[test]
-fn redis_py() {
+/// Runs a Python program on every server, once for each list of further arguments.
+fn python(file: &str, packages: impl Fn() -> PathBuf, arguments: &[&[&str]]) {
     if !wanted() {
         return;
     }
-    let packages = python_packages();
+    let packages = packages();
     for server in servers() {
         let running = Running::start(server);
-        for protocol in ["2", "3"] {
+        for further in arguments {
             let mut python = Command::new("python3");
-            python.arg(program("redis_py.py")).args([&running.port(), protocol]);
+            python.arg(program(file)).arg(running.port()).args(*further);
             python.env("PYTHONPATH", &packages).env("PYTHONDONTWRITEBYTECODE", "1");
-            let said = must_run(python, RUN_MAX, &format!("redis-py on {}", server.name()));
+            let said = must_run(python, RUN_MAX, &format!("{file} on {}", server.name()));
             assert!(said.contains("ok"), "{said}");
         }
+        assert_eq!(running.connect().run("DBSIZE").text(), "0", "{file} on {}", server.name());
     }
+}
+
+const BOTH_PROTOCOLS: &[&[&str]] = &[&["2"], &["3"]];
+
+#[test]
+fn redis_py() {
+    python("redis_py.py", python_packages, BOTH_PROTOCOLS);
+}
+
+#[test]
+fn redis_py_asyncio() {
+    python("redis_py_asyncio.py", python_packages, BOTH_PROTOCOLS);
+}
+
+#[test]
+fn celery_worker() {
+    python("celery_worker.py", service_packages, &[&[]]);
+}
+
+#[test]
+fn rq_worker() {
+    python("rq_worker.py", service_packages, &[&[]]);
+}
+
+#[test]
+fn flask_app() {
+    python("flask_app.py", service_packages, &[&[]]);
 }
 
 fn node(file: &str) {
@@ -157,6 +203,11 @@ fn node(file: &str) {
 #[test]
 fn ioredis() {
     node("ioredis.cjs");
+}
+
+#[test]
+fn ioredis_streams() {
+    node("ioredis_streams.cjs");
 }
 
 #[test]

@@ -8,6 +8,8 @@ import threading
 import time
 
 import redis
+from redis.cache import CacheConfig
+from redis.connection import CacheProxyConnection
 
 
 def basics(r):
@@ -171,11 +173,52 @@ def administration(r):
             raise AssertionError("an error was expected")
 
 
+def caching(r, connect):
+    """The library's own client-side cache, which the server's invalidations keep right."""
+    # The library wants 7.4 for it, though all it needs is in older servers, too.
+    CacheProxyConnection.MIN_ALLOWED_VERSION = "6.0.0"
+    reader = connect(cache_config=CacheConfig(max_size=100))
+    cache = reader.get_cache()
+    for write, read, wanted in (
+        (lambda: r.hset("h", mapping={"a": 1, "b": 2}), lambda: reader.hget("h", "a"), b"1"),
+        (lambda: r.hincrby("h", "a", 4), lambda: reader.hget("h", "a"), b"5"),
+        (lambda: r.rpush("l", 1, 2), lambda: reader.lrange("l", 0, -1), [b"1", b"2"]),
+        (lambda: r.lpop("l"), lambda: reader.lrange("l", 0, -1), [b"2"]),
+        (lambda: r.sadd("s", "x"), lambda: reader.scard("s"), 1),
+        (lambda: r.zadd("z", {"x": 1}), lambda: reader.zscore("z", "x"), 1.0),
+        (lambda: r.delete("z"), lambda: reader.zscore("z", "x"), None),
+        (lambda: r.flushall(), lambda: reader.hget("h", "a"), None),
+    ):
+        read()
+        write()
+        eventually(lambda: read() == wanted)
+    assert cache.size == 0, "a missing key is not kept"
+    r.mset({"k": "v", **{f"k:{i}": i for i in range(150)}})
+    assert reader.get("k") == b"v" and cache.size == 1
+    before = calls_of_get(r)
+    assert all(reader.get("k") == b"v" for _ in range(100))
+    assert calls_of_get(r) == before, "copies are read without asking the server"
+    for i in range(150):
+        assert reader.get(f"k:{i}") == str(i).encode()
+    assert cache.size == 100
+    reader.close()
+
+
+def calls_of_get(r):
+    return r.info("commandstats")["cmdstat_get"]["calls"]
+
+
+def eventually(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+
+
 def main():
     port, protocol = int(sys.argv[1]), int(sys.argv[2])
 
-    def connect():
-        return redis.Redis(port=port, protocol=protocol)
+    def connect(**options):
+        return redis.Redis(port=port, protocol=protocol, **options)
 
     r = connect()
     r.flushall()
@@ -187,8 +230,11 @@ def main():
     pipelines(r)
     watch(r, connect)
     administration(r)
+    if protocol == 3:
+        caching(r, connect)
     decoded = redis.Redis(port=port, protocol=protocol, decode_responses=True)
     assert decoded.set("text", "é中") and decoded.get("text") == "é中"
+    r.flushall()
     print(f"redis-py {redis.__version__} RESP{protocol}: ok")
 
 
