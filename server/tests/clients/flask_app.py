@@ -1,4 +1,4 @@
-"""A Flask application with its cache (Flask-Caching) and its sessions (Flask-Session) on the server.
+"""A Flask application whose cache (Flask-Caching) and sessions (Flask-Session) are on the server.
 
 usage: flask_app.py PORT     (run by ../clients.rs; exits with 1 on the first failure)
 """

@@ -87,7 +87,8 @@ pub(in crate::commands) fn zrandmember(context: &mut Context<'_>, args: &Args<'_
     } else if wanted == 0 {
         context.sink().array(0);
     } else if wanted >= len {
-        reply_elements(context.sink(), set.iter(), with_scores);
+        // As Redis walks it: from the end.
+        reply_elements(context.sink(), set.iter().rev(), with_scores);
     } else {
         let ranks = distinct(wanted, len, || context.random());
         reply_ranks(context.sink(), set, &ranks, with_scores);
