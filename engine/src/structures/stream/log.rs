@@ -254,6 +254,10 @@ impl Log {
                 Keep::Newest(_) => u64::try_from(gone).expect("a number of entries") < surplus,
             });
         });
+        // What stayed of it may have been removed before.
+        if self.blocks.first().is_some_and(|block| block.live() == 0) {
+            self.blocks.remove(master);
+        }
         let removed = u64::try_from(removed).expect("a number of entries");
         self.len -= removed;
         removed

@@ -233,6 +233,20 @@ fn compare(stream: &Stream, model: &Model, choices: &mut Choices<'_>) {
 mod tests {
     use super::*;
 
+    /// XTRIM MINID between the last entry that was there and one behind it that XDEL had removed
+    /// left a block without entries, which stayed for good. Found by the fuzzer.
+    #[test]
+    fn a_trim_leaves_no_block_without_entries() {
+        let id = |ms| StreamId { ms, seq: 0 };
+        let mut stream = Stream::default();
+        for ms in 1..=3 {
+            stream.log_mut().append(id(ms), &[b"field", b"value"], LIMITS);
+        }
+        assert_eq!(stream.log_mut().remove(&[id(3)]), 1);
+        assert_eq!(stream.log_mut().trim(Keep::From(id(3)), Precision::Exact), 2);
+        assert_eq!((stream.log().len(), stream.memory()), (0, 0));
+    }
+
     #[test]
     fn generated_edits_agree_with_the_model() {
         for seed in 1..300_u64 {
