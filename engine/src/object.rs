@@ -57,6 +57,10 @@ struct Whole<T> {
 }
 
 /// What the engine does to a collection of any type.
+///
+/// # Safety
+/// Each function is called with the head of an object of the table's type (B1), and as the section
+/// `Safety` of the function behind it asks.
 pub(crate) struct VTable {
     kind: Kind,
     free: unsafe fn(NonNull<Head>),

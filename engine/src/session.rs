@@ -270,7 +270,8 @@ impl Turn<'_> {
     ///
     /// # Errors
     /// [`Halt::Busy`]: nothing happened; run it again later. [`Halt::Error`]: the caller writes
-    /// the error; nothing was written to the sink.
+    /// the error; nothing was written to the sink. [`Halt::Wait`]: a blocking command found
+    /// nothing; run it again when one of its keys has changed.
     pub fn run(
         &mut self,
         scope: &mut Scope,

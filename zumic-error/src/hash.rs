@@ -7,8 +7,6 @@ use std::fmt;
 #[expect(missing_docs, reason = "each variant is explained by its text below")]
 pub enum HashError {
     ConditionConflict,
-    CountNotNegatable,
-    CountOutOfRange,
     CountTooLarge,
     ExpireTimeMissing,
     ExpireTimeNegative,
@@ -28,11 +26,6 @@ impl fmt::Display for HashError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ConditionConflict => "ERR Only one of FXX or FNX arguments can be specified",
-            Self::CountNotNegatable => {
-                "ERR value is out of range, value must between -9223372036854775807 and \
-                 9223372036854775807"
-            }
-            Self::CountOutOfRange => "ERR value is out of range",
             Self::CountTooLarge => "ERR count asks for more random fields than a reply may hold",
             Self::ExpireTimeMissing => "ERR missing expire time",
             Self::ExpireTimeNegative => "ERR invalid expire time, must be >= 0",

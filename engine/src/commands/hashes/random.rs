@@ -87,13 +87,13 @@ fn below(random: u64, limit: usize) -> usize {
 fn parse(args: &Args<'_>) -> Result<(i64, bool), CommandError> {
     let count = parse_integer(args[2])?;
     if count == i64::MIN {
-        return Err(HashError::CountNotNegatable.into());
+        return Err(CommandError::NotInRange { min: -i64::MAX, max: i64::MAX });
     }
     match args[3..] {
         [] => Ok((count, false)),
         [word] if word.eq_ignore_ascii_case(b"WITHVALUES") => {
             let fits = count.unsigned_abs() <= i64::MAX.unsigned_abs() / 2;
-            if fits { Ok((count, true)) } else { Err(HashError::CountOutOfRange.into()) }
+            if fits { Ok((count, true)) } else { Err(CommandError::ValueOutOfRange) }
         }
         _ => Err(CommandError::Syntax),
     }
