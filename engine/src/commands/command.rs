@@ -233,7 +233,7 @@ fn inspected<'a, 'b>(
 pub(super) fn getkeys(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let (row, args) = inspected(args)?;
     let keys: Vec<usize> = row.key_positions(args).collect();
-    if keys.is_empty() {
+    if keys.is_empty() || !row.keys.iter().all(|spec| spec.is_sound(args)) {
         return Err(CommandError::BadKeyPositions.into());
     }
     let sink = context.sink();

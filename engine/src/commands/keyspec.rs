@@ -202,6 +202,17 @@ impl KeySpec {
         self.positions_slow(args)
     }
 
+    /// Whether a number of keys among the arguments, where there is one, is at least one and no
+    /// more than the arguments that follow.
+    pub(super) fn is_sound(&self, args: &[&[u8]]) -> bool {
+        let FindKeys::KeyNum { index, first, step } = self.find else { return true };
+        let Some(begin) = self.begin.position(args) else { return true };
+        let number = args.get(begin + index).and_then(|text| parse_integer(text).ok());
+        let count = number.and_then(|number| usize::try_from(number).ok()).unwrap_or(0);
+        let room = args.len().saturating_sub(begin + first);
+        (1..=room).contains(&count.saturating_mul(step))
+    }
+
     fn positions_slow(&self, args: &[&[u8]]) -> KeyPositions {
         let Some(begin) = self.begin.position(args) else {
             return KeyPositions::none();
