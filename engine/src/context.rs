@@ -20,6 +20,7 @@ use std::sync::Arc;
 use zumic_error::CommandError;
 
 use crate::collection::Presence;
+use crate::cut::Cut;
 use crate::dispatch::seen_record;
 use crate::guard::Guard;
 use crate::host::{Halt, Wait};
@@ -79,6 +80,8 @@ pub struct Context<'s> {
     pub(crate) own: &'s Public,
     pub(crate) state: &'s mut State,
     pub(crate) guard: &'s Guard<'s>,
+    /// The snapshot that is being taken.
+    pub(crate) cut: Option<&'s Cut>,
     pub(crate) epoch: u64,
     pub(crate) now_ms: u64,
     pub(crate) scope: &'s mut Scope,
@@ -261,7 +264,8 @@ impl<'s> Context<'s> {
         if record.is_live(self.now_ms) {
             return Some(record);
         }
-        if !record.is_gone() && matches!(self.mode, Mode::Plain | Mode::Alone) {
+        let free = matches!(self.mode, Mode::Plain | Mode::Alone);
+        if free && !record.is_gone() && self.mind_the_cut().is_ok() {
             self.expire(db, hash, pointer);
         }
         None
@@ -361,7 +365,7 @@ impl<'s> Context<'s> {
             let old = spot.map(|spot| spot.record);
             let live = old.filter(|record| record.is_live(self.now_ms));
             let (change, result) = decide(live)?;
-            let Some(new) = self.build(key, live, change) else {
+            let Some(new) = self.build(db, key, live, change) else {
                 if let Some(Spot { pointer, record, .. }) = spot
                     && live.is_none()
                     && !record.is_gone()
@@ -386,6 +390,7 @@ impl<'s> Context<'s> {
     /// The record a change calls for; `None` when nothing is to be written.
     pub(crate) fn build(
         &mut self,
+        db: u16,
         key: &[u8],
         live: Option<&Record>,
         change: Change<'_>,
@@ -394,6 +399,7 @@ impl<'s> Context<'s> {
             (Change::Keep, _) | (Change::Remove | Change::Expire(_), None) => return None,
             (Change::Remove, Some(_)) => NewRecord::new(key, Value::Tombstone, None),
             (Change::Expire(deadline), Some(old)) => {
+                self.surrender(db, old);
                 let new = NewRecord::new(key, old.value(), deadline);
                 new.set_access(old.access());
                 return Some(new);
@@ -429,7 +435,7 @@ impl<'s> Context<'s> {
                     let _ = new.publish();
                     self.map(db).note_deadline(spot.segment, hash, fresh.wake_at_ms());
                     // SAFETY: just unlinked, by us alone.
-                    unsafe { self.guard.retire(spot.pointer, spot.record.memory()) };
+                    unsafe { self.supersede(db, spot.pointer, spot.record) };
                     true
                 } else {
                     false

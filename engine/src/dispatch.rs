@@ -20,6 +20,9 @@ impl<'s> Context<'s> {
         spec: &'static CommandSpec,
         args: &[&[u8]],
     ) -> Result<(), Halt> {
+        if spec.flags.contains(Flags::WRITE) {
+            self.mind_the_cut()?;
+        }
         if spec.flags.contains(Flags::DENY_OOM) {
             self.make_room()?;
         }

@@ -110,10 +110,9 @@ impl Epochs {
 
     /// Begins a new epoch and closes those every session has left. One thread calls this.
     pub fn advance<'p>(&self, places: impl Iterator<Item = &'p Place>) {
-        // ORDER(epoch-enter): Relaxed; the fence below orders it. One thread advances.
-        let next = self.current.load(Ordering::Relaxed) + 1;
-        // ORDER(epoch-enter): Relaxed; before the fence.
-        self.current.store(next, Ordering::Relaxed);
+        // ORDER(epoch-enter): Relaxed; the fence below orders it. One thread advances, but a cut
+        // may come between.
+        let next = self.current.fetch_add(1, Ordering::Relaxed) + 1;
         // ORDER(epoch-enter): SeqCst; the new epoch before our look at the places.
         fence(Ordering::SeqCst);
         let earliest = places.map(Place::standing).min().unwrap_or(IDLE).min(next);
@@ -121,13 +120,26 @@ impl Epochs {
         self.closed.store(earliest - 1, Ordering::Relaxed);
     }
 
-    /// Takes the barrier for a session inside a turn, and waits until every other has left its
-    /// own. False when another session has it: leave the turn and come again.
-    pub fn take_barrier<'p>(
+    /// Ends the current epoch under the barrier, so that what was written lies in epochs up to the
+    /// one returned, and what will be written lies behind it.
+    ///
+    /// `margin` epochs are left out: a session may have given TIDs that carried beyond its epoch.
+    pub fn cut(&self, margin: u64) -> u64 {
+        // ORDER(epoch-enter): Relaxed; the barrier's end publishes it.
+        self.current.fetch_add(margin, Ordering::Relaxed) + margin - 1
+    }
+
+    /// Takes the barrier, for a session inside a turn or for none, and waits until every other has
+    /// left its own. False when another session has it (leave the turn and come again), or when
+    /// `wait`, asked again and again meanwhile, has enough of it.
+    ///
+    /// `places` is asked for once the barrier is taken: a session that begins its first turn later
+    /// sees it.
+    pub fn take_barrier<P: std::ops::Deref<Target = Place>>(
         &self,
         own: &Place,
-        places: impl Iterator<Item = &'p Place>,
-        mut wait: impl FnMut(),
+        places: impl FnOnce() -> Vec<P>,
+        mut wait: impl FnMut() -> bool,
     ) -> bool {
         // ORDER(epoch-enter): AcqRel; one holder at a time, and what the last one did is visible.
         let taken =
@@ -137,9 +149,12 @@ impl Epochs {
         }
         // ORDER(epoch-enter): SeqCst; the barrier before our look at the places.
         fence(Ordering::SeqCst);
-        for place in places.filter(|place| place.number != own.number) {
+        for place in places().iter().filter(|place| place.number != own.number) {
             while place.standing() != IDLE {
-                wait();
+                if !wait() {
+                    self.drop_barrier();
+                    return false;
+                }
             }
         }
         true
@@ -177,10 +192,34 @@ mod tests {
         let epochs = Epochs::default();
         let places = [Place::new(1), Place::new(2)];
         epochs.try_enter(&places[0]).unwrap();
-        assert!(epochs.take_barrier(&places[0], places.iter(), || unreachable!("all idle")));
+        assert!(epochs.take_barrier(
+            &places[0],
+            || places.iter().collect(),
+            || unreachable!("all idle")
+        ));
         assert_eq!(epochs.try_enter(&places[1]), None);
-        assert!(!epochs.take_barrier(&places[1], places.iter(), || unreachable!("not taken")));
+        assert!(!epochs.take_barrier(
+            &places[1],
+            || places.iter().collect(),
+            || unreachable!("not taken")
+        ));
         epochs.drop_barrier();
         assert!(epochs.try_enter(&places[1]).is_some());
+        assert!(
+            !epochs.take_barrier(&places[0], || places.iter().collect(), || false),
+            "one is inside"
+        );
+        places[1].leave();
+        assert!(
+            epochs.take_barrier(&places[0], || places.iter().collect(), || false),
+            "it was given back"
+        );
+    }
+
+    #[test]
+    fn a_cut_leaves_what_was_written_behind() {
+        let epochs = Epochs::default();
+        assert_eq!(epochs.cut(10), 10);
+        assert_eq!(epochs.current(), 11);
     }
 }

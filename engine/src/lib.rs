@@ -13,6 +13,8 @@
 pub mod collection;
 pub mod commands;
 mod context;
+#[allow(dead_code, reason = "the writer of snapshot files comes next")]
+mod cut;
 mod dispatch;
 mod engine;
 pub mod epoch;
@@ -31,6 +33,7 @@ mod maintain;
 pub mod map;
 mod moves;
 mod object;
+pub mod persist;
 mod pieces;
 mod prefetch;
 mod record;
@@ -48,6 +51,7 @@ mod tid;
 mod transaction;
 mod value;
 pub mod values;
+pub mod version;
 mod whole;
 
 pub use collection::{Collection, Edit, Missing, Stored, View};

@@ -86,7 +86,7 @@ impl<'s> Context<'s> {
         let now_ms = self.now_ms;
         let map = self.map(db);
         map.sweep_due(now_ms, resume, |segment| {
-            if *budget == 0 {
+            if *budget == 0 || self.mind_the_cut().is_err() {
                 return None;
             }
             *budget -= 1;
@@ -132,7 +132,7 @@ impl<'s> Context<'s> {
             if done {
                 self.own.books[usize::from(db)].book(Standing::of(record), Standing::default());
                 // SAFETY: just unlinked, by us alone.
-                unsafe { self.guard.retire(pointer, record.memory()) };
+                unsafe { self.supersede(db, pointer, record) };
                 self.changed(db, hash, record.key());
             }
             done

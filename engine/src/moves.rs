@@ -50,7 +50,8 @@ impl<'s> Context<'s> {
     }
 
     /// Stores the value of `record`, of any type, under `key`, replacing what is there. A
-    /// collection is copied if `copied`, and else shared: then `record` has to go.
+    /// collection is copied if `copied`, and else shared: then `record`, which is in the selected
+    /// database, has to go.
     ///
     /// The dispatcher has taken the record's key.
     ///
@@ -70,6 +71,9 @@ impl<'s> Context<'s> {
             Some(object) if copied => Some(unsafe { object.duplicate() }),
             _ => None,
         };
+        if !copied {
+            self.surrender(self.scope.db, record);
+        }
         loop {
             let value = copy.clone().map_or_else(|| record.value(), Value::Object);
             let new = NewRecord::new(key, value, expire_at_ms);

@@ -291,6 +291,15 @@ impl ObjectRef {
         unsafe { (self.head().vtable.duplicate)(self.0) }
     }
 
+    /// What a snapshot takes of it: the collection as it is now, whatever becomes of this one.
+    ///
+    /// # Safety
+    /// As for [`ObjectRef::duplicate`].
+    pub(crate) unsafe fn share(&self) -> Self {
+        // SAFETY: guaranteed by the caller.
+        unsafe { self.duplicate() }
+    }
+
     /// What OBJECT ENCODING answers.
     ///
     /// # Safety

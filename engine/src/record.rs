@@ -13,9 +13,10 @@
 //! ```
 //!
 //! Invariants
-//! - R1: once published, only the access clock (upper 24 bits of `meta`) changes, and the TID of a
-//!   record with an object, which its editor raises under the object's latch.
-//! - R2: `tid` is set before the record is published, by the thread that publishes it.
+//! - R1: once published, only the access clock (upper 24 bits of `meta`), the claim of a snapshot
+//!   (version.rs), and the TID of a record with an object change; the latter its editor raises
+//!   under the object's latch.
+//! - R2: the TID is set before the record is published, by the thread that publishes it.
 //! - R3: a `Large` value is the raw pointer of a `Box<LargeString>` that the record owns; an
 //!   object's is a counted reference (object.rs). A packed collection is a block of bytes.
 //! - R4: a tombstone uses the access clock as a count of WATCHes that rely on it (its pins);
@@ -34,8 +35,9 @@ use crate::kind::Kind;
 use crate::map::deadline::NEVER;
 use crate::object::ObjectRef;
 use crate::slab;
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU32, Ordering};
 use crate::tid::Tid;
+use crate::version::{ClaimNumber, Version};
 use crate::{LargeString, Text};
 
 const KIND_MASK: u32 = 0b0000_0111;
@@ -63,7 +65,7 @@ const EMBSTR_BYTES_MAX: usize = 44;
 #[derive(Debug)]
 #[repr(C, align(8))]
 pub(crate) struct Header {
-    tid: AtomicU64,
+    version: Version,
     meta: AtomicU32,
     lens: u32,
 }
@@ -179,7 +181,7 @@ impl NewRecord {
         let key_len = u32::try_from(key.len()).expect("keys are at most 512 MiB");
         let value_len = u32::try_from(value_bytes).expect("embedded values are small");
         let lens = if long { 0 } else { key_len | value_len << 8 };
-        let header = Header { tid: AtomicU64::new(0), meta: AtomicU32::new(meta), lens };
+        let header = Header { version: Version::default(), meta: AtomicU32::new(meta), lens };
         // SAFETY: freshly allocated for a header and `tail_bytes` more.
         unsafe { pointer.as_ptr().write(header) };
         // SAFETY: the tail lies behind the header inside the allocation.
@@ -498,14 +500,17 @@ impl Record {
     #[inline]
     #[must_use]
     pub fn tid(&self) -> Tid {
-        // ORDER: Relaxed (unpaired); written before the record's publication, which orders it.
-        Tid::from_bits(self.header.tid.load(Ordering::Relaxed))
+        self.header.version.tid()
     }
 
     #[inline]
     pub(crate) fn set_tid(&self, tid: Tid) {
-        // ORDER: Relaxed (unpaired); the publication that follows carries it (R2).
-        self.header.tid.store(tid.to_bits(), Ordering::Relaxed);
+        self.header.version.set(tid);
+    }
+
+    /// Claims the record for a snapshot (version.rs).
+    pub(crate) fn claim(&self, epoch: u64, number: ClaimNumber) -> bool {
+        self.header.version.claim(epoch, number)
     }
 
     /// Whether this record says that its key is deleted.

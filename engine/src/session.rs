@@ -17,6 +17,7 @@ use zumic_error::CommandError;
 use crate::collection::Presence;
 use crate::commands::CommandSpec;
 use crate::context::{Context, Mode};
+use crate::cut::{Cut, Surrendered};
 use crate::follow::Changes;
 use crate::guard::Guard;
 use crate::host::{Halt, Host};
@@ -56,6 +57,8 @@ pub(crate) struct State {
     pub(crate) journal: Option<Box<dyn Journal>>,
     /// What changed since the host last asked.
     pub(crate) changes: Changes,
+    /// What this turn hands over to a snapshot.
+    pub(crate) surrendered: Surrendered,
     /// All sessions, for sums on the way of a write under `maxmemory`.
     pub(crate) everyone: Vec<Arc<Public>>,
     /// Where the search for a rare candidate of eviction goes on: database and position.
@@ -85,6 +88,7 @@ impl Session {
             fallow: VecDeque::new(),
             journal: None,
             changes: Changes::default(),
+            surrendered: Surrendered::default(),
             everyone: Vec::new(),
             eviction_walk: (0, 0),
         };
@@ -125,6 +129,7 @@ impl Session {
         };
         let mut turn = Turn {
             guard: self.shared.collector.enter(),
+            cut: self.shared.cuts.active(),
             shared: &self.shared,
             own: &self.own,
             state: &mut self.state,
@@ -164,6 +169,7 @@ pub struct Ahead<'k> {
 #[derive(Debug)]
 pub struct Turn<'s> {
     guard: Guard<'s>,
+    cut: Option<&'s Cut>,
     shared: &'s Arc<Shared>,
     own: &'s Public,
     state: &'s mut State,
@@ -203,6 +209,12 @@ impl Turn<'_> {
     #[must_use]
     pub fn now_ms(&self) -> u64 {
         self.now_ms
+    }
+
+    /// The epoch the turn stands at: its writes belong to it, or to a later one.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// Hides the memory latency of the lookups to come: hashes the keys, asks for their buckets,
@@ -309,6 +321,7 @@ impl Turn<'_> {
             own: self.own,
             state: self.state,
             guard: &self.guard,
+            cut: self.cut,
             epoch: self.epoch,
             now_ms: self.now_ms,
             scope,
@@ -484,6 +497,9 @@ impl Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        if let Some(cut) = self.cut {
+            cut.take_over(&mut self.state.surrendered);
+        }
         self.own.place.leave();
     }
 }

@@ -12,6 +12,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::cut::Cuts;
 use crate::engine::Tunables;
 use crate::epoch::{Epochs, Place};
 use crate::evict::Queues;
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) databases: Box<[Database]>,
     pub(crate) residents: Residents,
     pub(crate) epochs: Epochs,
+    pub(crate) cuts: Cuts,
     pub(crate) tunables: Tunables,
     /// Written by the maintainer.
     pub(crate) expire_lag_ms: Counter,
@@ -78,6 +80,12 @@ impl Database {
         // SAFETY: a replaced map is retired or freed under the barrier, when no turn but the
         // holder's runs, and the holder loads it anew.
         unsafe { &*pointer }
+    }
+
+    /// The map, to be kept beyond its database. Under the barrier.
+    pub(crate) fn pointer(&self) -> *mut Map {
+        // ORDER(database-root): Relaxed; under the barrier.
+        self.map.load(Ordering::Relaxed)
     }
 
     /// How often the map was replaced; the same for the whole of a turn.
@@ -244,6 +252,17 @@ pub(crate) struct Public {
     pub(crate) queues: Mutex<Queues>,
 }
 
+/// A session's place, held by its public half.
+struct Standpoint(Arc<Public>);
+
+impl std::ops::Deref for Standpoint {
+    type Target = Place;
+
+    fn deref(&self) -> &Place {
+        &self.0.place
+    }
+}
+
 impl Shared {
     pub(crate) fn new(databases: u16, seed: u64) -> Self {
         Self {
@@ -251,6 +270,7 @@ impl Shared {
             databases: (0..databases).map(|_| Database::new()).collect(),
             residents: Residents { seed },
             epochs: Epochs::default(),
+            cuts: Cuts::default(),
             tunables: Tunables::default(),
             expire_lag_ms: Counter::default(),
             memory_peak: Counter::default(),
@@ -280,6 +300,12 @@ impl Shared {
         // ORDER(session-count): Release; see the header.
         self.session_count.store(sessions.len(), Ordering::Release);
         public
+    }
+
+    /// Takes the barrier: true when every session is outside its turn, `own`'s excepted.
+    pub(crate) fn reign(&self, own: &Place, wait: impl FnMut() -> bool) -> bool {
+        let places = || self.sessions().into_iter().map(Standpoint).collect();
+        self.epochs.take_barrier(own, places, wait)
     }
 
     /// Brings a session's list of all sessions up to date. Cost: a load when it is.

@@ -7,11 +7,13 @@
 //! Not a global order: two writes of unrelated keys may carry the same TID.
 //!
 //! Invariants
-//! - T1: the upper 42 bits are the epoch, the lower 22 a sequence inside it. A sequence that
+//! - T1: 62 bits: the upper 42 are the epoch, the lower 20 a sequence inside it. A sequence that
 //!   overflows carries into the epoch, which is harmless: an epoch closes only when every
 //!   session has moved past it, the one that carried included.
 
-const SEQUENCE_BITS: u32 = 22;
+const SEQUENCE_BITS: u32 = 20;
+/// Bits of a TID. A record keeps two more in the same word (version.rs).
+pub(crate) const TID_BITS: u32 = 62;
 
 /// Epoch and sequence of a write, in one word.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]

@@ -181,7 +181,7 @@ impl<'s> Context<'s> {
         let current = owned.new_record().unwrap_or_else(|| owned.old());
         let live: Option<&'s Record> = Some(current).filter(|now| now.is_live(self.now_ms));
         let (change, result) = decide(live)?;
-        if let Some(new) = self.build(key, live, change) {
+        if let Some(new) = self.build(db, key, live, change) {
             self.write_owned(db, hash, key, new);
             if live.is_none() {
                 self.notify_created(db, key, !current.is_gone());
@@ -245,7 +245,7 @@ impl<'s> Context<'s> {
             if let Some(new) = owned.new_record() {
                 self.settle(owned.db, owned.hash, Some(old), new, owned.standing);
                 // SAFETY: unlinked by `tidy`, ours to retire as the transaction's owner.
-                unsafe { self.guard.retire(owned.intent().old(), old.memory()) };
+                unsafe { self.supersede(owned.db, owned.intent().old(), old) };
             } else if owned.edited {
                 self.changed(owned.db, owned.hash, old.key());
             } else {
@@ -301,8 +301,6 @@ impl<'s> Context<'s> {
         if matches!(self.mode, Mode::Alone) {
             return work(self);
         }
-        let sessions = self.shared.sessions();
-        let places = sessions.iter().map(|session| &session.place);
         let mut spins = 0_u32;
         let wait = || {
             spins += 1;
@@ -310,8 +308,9 @@ impl<'s> Context<'s> {
                 std::thread::yield_now();
             }
             spin_hint();
+            true
         };
-        if !self.shared.epochs.take_barrier(&self.own.place, places, wait) {
+        if !self.shared.reign(&self.own.place, wait) {
             return Err(Halt::Busy);
         }
         self.mode = Mode::Alone;
@@ -443,6 +442,9 @@ impl<'s> Context<'s> {
     /// [`Halt::Busy`]: everything is as before; run it again later. [`Halt::Error`]: no memory
     /// for a queue with writes in it.
     pub fn exec(&mut self, host: &mut dyn Host, queue: &[Queued]) -> Result<(), Halt> {
+        if queue.iter().any(|queued| queued.spec.flags.contains(Flags::WRITE)) {
+            self.mind_the_cut()?;
+        }
         if queue.iter().any(|queued| queued.spec.flags.contains(Flags::DENY_OOM)) {
             self.make_room()?;
         }
@@ -512,6 +514,9 @@ impl<'s> Context<'s> {
             let fresh = Box::into_raw(Box::<Map>::default());
             let old = self.shared.databases[usize::from(db)].swap(fresh);
             self.close_books(db);
+            if self.cut.is_some_and(|cut| cut.keeps(old)) {
+                continue;
+            }
             if sync {
                 // SAFETY: no other turn runs, and this one does not look at the old map again:
                 // a FLUSH inside EXEC is the queue's own affair, and keeps no record.
@@ -563,6 +568,9 @@ impl<'s> Context<'s> {
             }
         }
         self.shared.swaps.add(1);
+        if let Some(cut) = self.cut {
+            cut.swap_databases(a, b);
+        }
         if let Some(journal) = &mut self.state.journal {
             journal.stage(a, Effect::Swap(b));
         }

@@ -79,7 +79,14 @@ fn barrier_excludes() {
             }
         });
         epochs.try_enter(&places[0]).expect("no barrier yet");
-        assert!(epochs.take_barrier(&places[0], places.iter(), thread::yield_now));
+        assert!(epochs.take_barrier(
+            &places[0],
+            || places.iter().collect(),
+            || {
+                thread::yield_now();
+                true
+            }
+        ));
         // SAFETY: as above.
         inside.with_mut(|value| unsafe { *value += 1 });
         epochs.drop_barrier();

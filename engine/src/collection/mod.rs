@@ -451,6 +451,7 @@ impl<'s> Context<'s> {
         }
         assert!(!self.own.reading.names(latch), "a handler drops its view before it edits");
         let object = record.object().expect("it has a latch");
+        self.surrender(db, record);
         // SAFETY: Y1: the latch is held, no reader is inside, and the key holds the record.
         let body = unsafe { &mut *object.body::<T>() };
         let done = change(body)?;
@@ -546,6 +547,7 @@ impl<'s> Context<'s> {
             }
             return Ok(Some(result));
         };
+        self.surrender(db, record);
         // SAFETY: Y3, or the object was made by this transaction and nobody else knows it.
         let body = unsafe { &mut *object.body::<T>() };
         let done = change(body)?;

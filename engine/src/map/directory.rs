@@ -28,7 +28,7 @@ use super::segment::{LADDER, Pinned, Resize, Segment};
 /// Hash bits that choose the group.
 pub(super) const GROUP_BITS: u32 = if cfg!(loom) { 1 } else { 6 };
 /// Number of groups.
-pub(super) const GROUPS: usize = 1 << GROUP_BITS;
+pub(crate) const GROUPS: usize = 1 << GROUP_BITS;
 
 /// The segments of one group, by the hash bits behind the group's.
 #[derive(Debug)]

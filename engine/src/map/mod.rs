@@ -29,7 +29,8 @@ use crate::sync::{AtomicU64, spin_hint};
 
 use bucket::{Bucket, Insert, Walk, load, replace};
 use deadline::NEVER;
-use directory::{GROUP_BITS, GROUPS, Group};
+pub(crate) use directory::GROUPS;
+use directory::{GROUP_BITS, Group};
 pub use scan::Cursor;
 use segment::{LADDER, Pinned, Resident, Segment};
 use word::Word;
