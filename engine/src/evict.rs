@@ -91,6 +91,15 @@ impl EvictionPolicy {
     }
 }
 
+/// What a dump says of a key's use.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Access {
+    /// Redis's logarithmic counter.
+    Frequency(u8),
+    /// Seconds since the last access.
+    Idle(u64),
+}
+
 /// The S3-FIFO queues of one session.
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
@@ -346,6 +355,23 @@ impl<'s> Context<'s> {
                 None => lfu_minutes(self.now_ms) << 8 | LFU_INITIAL,
             },
             _ => lru_clock(self.now_ms),
+        }
+    }
+
+    /// The clock that says this of a key, if the policy's clock says such things.
+    pub(crate) fn clock_of(&self, access: Access) -> Option<u32> {
+        let policy = self.shared.tunables.policy();
+        match access {
+            _ if policy == EvictionPolicy::AllKeysS3Fifo => None,
+            Access::Frequency(count) => {
+                policy.is_lfu().then(|| lfu_minutes(self.now_ms) << 8 | u32::from(count))
+            }
+            Access::Idle(_) if policy.is_lfu() => None,
+            Access::Idle(seconds) => {
+                let seconds = u32::try_from(seconds & LRU_CLOCK_MASK).expect("24 bits");
+                let clock = u64::from(lru_clock(self.now_ms).wrapping_sub(seconds));
+                Some(u32::try_from(clock & LRU_CLOCK_MASK).expect("24 bits"))
+            }
         }
     }
 

@@ -58,7 +58,7 @@ pub use collection::{Collection, Edit, Missing, Stored, View};
 pub use context::Context;
 pub use engine::{DatabaseStats, Engine, EngineBuilder, Stats, Tunables};
 pub use events::{Class, Classes, Event};
-pub use evict::EvictionPolicy;
+pub use evict::{Access, EvictionPolicy};
 pub use follow::{Changed, Changes, Followers};
 pub use host::{Halt, Host, Queued, Wait};
 pub use intent::{Commit, State as CommitState};

@@ -72,6 +72,17 @@ pub enum NewText<'v> {
 }
 
 impl<'v> NewText<'v> {
+    /// The string as readers see it.
+    #[must_use]
+    pub fn as_text(&self) -> Text<'_> {
+        match self {
+            Self::Fresh(bytes) | Self::Owned(bytes) => Text::Slice(bytes),
+            Self::Int(number) => Text::Int(*number),
+            Self::Large(large) => Text::Large(large),
+            Self::Slice(bytes) => Text::Slice(bytes),
+        }
+    }
+
     /// Chooses the encoding as SET does: canonical 64-bit decimals become integers.
     #[must_use]
     pub fn encode(bytes: &'v [u8]) -> Self {

@@ -6,7 +6,8 @@
 use std::fmt::{self, Write as _};
 
 use crate::{
-    BitmapError, GeoError, HashError, HyperLogLogError, ProtocolError, StreamError, TimeSeriesError,
+    BitmapError, DumpError, GeoError, HashError, HyperLogLogError, ProtocolError, StreamError,
+    TimeSeriesError,
 };
 
 /// Longest part of an unknown command's arguments that is quoted back.
@@ -52,6 +53,7 @@ pub enum CommandError {
     DecrementOverflow,
     Denied(&'static str),
     DiscardWithoutMulti,
+    Dump(DumpError),
     ExecAbort,
     ExecAbortArity,
     ExecAbortMemory,
@@ -143,6 +145,7 @@ impl CommandError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Denied(_) => "DENIED",
+            Self::Dump(error) => error.code(),
             Self::ExecAbort | Self::ExecAbortArity | Self::ExecAbortMemory => "EXECABORT",
             Self::HyperLogLog(error) => error.code(),
             Self::NoAuth | Self::NoAuthHello => "NOAUTH",
@@ -425,6 +428,7 @@ impl fmt::Display for CommandError {
             }
             Self::Bitmap(error) => write!(f, "{error}"),
             Self::Geo(error) => write!(f, "{error}"),
+            Self::Dump(error) => write!(f, "{error}"),
             Self::Hash(error) => write!(f, "{error}"),
             Self::HyperLogLog(error) => write!(f, "{error}"),
             Self::HelloSyntax(option) => write!(f, "ERR Syntax error in HELLO option '{option}'"),
@@ -475,6 +479,12 @@ impl From<BitmapError> for CommandError {
 impl From<GeoError> for CommandError {
     fn from(error: GeoError) -> Self {
         Self::Geo(error)
+    }
+}
+
+impl From<DumpError> for CommandError {
+    fn from(error: DumpError) -> Self {
+        Self::Dump(error)
     }
 }
 

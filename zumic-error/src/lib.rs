@@ -8,6 +8,7 @@
 
 mod bitmap;
 mod command;
+mod dump;
 mod error;
 mod geo;
 mod hash;
@@ -18,6 +19,7 @@ mod time_series;
 
 pub use bitmap::BitmapError;
 pub use command::CommandError;
+pub use dump::DumpError;
 pub use error::{Error, ErrorKind, ResultExt, Status};
 pub use geo::GeoError;
 pub use hash::HashError;

@@ -129,7 +129,7 @@ pub(crate) enum Shape {
 }
 
 impl Stored {
-    fn new<T: Collection>(value: T) -> Self {
+    pub(crate) fn new<T: Collection>(value: T) -> Self {
         let shape = match value.packed() {
             Some((code, bytes)) if bytes.len() <= PACKED_BYTES_MAX => {
                 Shape::Packed { kind: T::KIND, code, bytes: bytes.into() }
@@ -275,7 +275,7 @@ impl<'s> Context<'s> {
     }
 
     /// The live record of a key with, if it has an object, the right to read that.
-    fn seek(
+    pub(crate) fn seek(
         &mut self,
         db: u16,
         key: &[u8],

@@ -55,10 +55,16 @@ impl TimeSeries {
     /// A series without samples.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
+        let series = Series::new(settings.chunk_bytes);
+        Self::restore(settings, series)
+    }
+
+    /// A series of samples that were written down; its chunks are no larger than the settings say.
+    #[must_use]
+    pub(crate) fn restore(settings: Settings, series: Series) -> Self {
         let text: usize =
             settings.labels.iter().map(|(name, value)| name.len() + value.len()).sum();
         let labels_bytes = text + settings.labels.capacity() * size_of::<Label>();
-        let series = Series::new(settings.chunk_bytes);
         Self { settings, series, labels_bytes, is_new: false }
     }
 

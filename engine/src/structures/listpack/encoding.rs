@@ -162,6 +162,29 @@ pub(super) fn decode_back(entries: &[u8]) -> (usize, usize) {
     panic!("a listpack is damaged: a back-length has no end")
 }
 
+/// The first entry, and its size with the back-length, if that is all there and agrees.
+pub(super) fn decode_foreign(entries: &[u8]) -> Option<(Entry<'_>, usize)> {
+    let first = *entries.first()?;
+    let size = match first {
+        0..STR_6 => 1,
+        STR_6..INT_13 => 1 + usize::from(first & 0x3f),
+        INT_13..STR_12 => 2,
+        STR_12..STR_32 => 2 + (entries.len() >= 2).then(|| str_12_len(entries))?,
+        STR_32 => 5 + (entries.len() >= 5).then(|| str_32_len(entries))?,
+        INT_16 => 3,
+        INT_24 => 4,
+        INT_32 => 5,
+        INT_64 => 9,
+        _ => return None,
+    };
+    let (back, from) = back_len(size);
+    let back = &back[from..];
+    if entries.len().checked_sub(size)? < back.len() || !entries[size..].starts_with(back) {
+        return None;
+    }
+    Some((decode(entries).0, size + back.len()))
+}
+
 /// Size of the first entry with its back-length.
 ///
 /// # Panics

@@ -16,7 +16,7 @@
 
 use smallvec::SmallVec;
 
-use super::encoding::Encoded;
+use super::encoding::{Encoded, decode_foreign};
 use super::{Entry, Listpack, whole_size, whole_size_back};
 
 /// The first byte of a packed count that has four bytes more.
@@ -76,6 +76,23 @@ impl ListpackBuf {
     #[must_use]
     pub fn from_packed(bytes: &[u8]) -> Self {
         Self::from(Listpack::from_packed(bytes))
+    }
+
+    /// A copy of entries that were made elsewhere, if they are whole; in the shortest encodings
+    /// (L2), whatever they were in. Cost: O(bytes).
+    #[must_use]
+    pub(crate) fn from_foreign(entries: &[u8]) -> Option<Self> {
+        let mut copy = Self::with_room(0, entries.len());
+        let mut rest = entries;
+        while !rest.is_empty() {
+            let (entry, size) = decode_foreign(rest)?;
+            match entry {
+                Entry::Bytes(bytes) => copy.push_back(bytes),
+                Entry::Int(_) => copy.push_back_entry(entry),
+            }
+            rest = &rest[size..];
+        }
+        Some(copy)
     }
 
     /// Count and entries in one piece. Cost: O(1).

@@ -112,6 +112,15 @@ impl Quicklist {
         self.edit(0, |block| block.push_front(value));
     }
 
+    /// Adds a block behind the last, as it is; nothing if it is empty.
+    pub(crate) fn push_block(&mut self, block: ListpackBuf) {
+        if !block.is_empty() {
+            self.len += block.len();
+            self.blocks_memory += block.memory();
+            self.blocks.push_back(block);
+        }
+    }
+
     /// Removes the last element. Cost: O(1) and the copy.
     pub fn pop_back(&mut self) -> Option<Popped> {
         let last = self.blocks.len().checked_sub(1)?;

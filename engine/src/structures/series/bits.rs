@@ -38,6 +38,11 @@ impl Bits {
         self.bytes.len()
     }
 
+    /// The bytes, the last one filled up with zeros (B1).
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Heap bytes owned.
     pub(super) fn memory(&self) -> usize {
         self.bytes.capacity()
@@ -66,6 +71,13 @@ fn low_byte(value: u64) -> u8 {
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads bits that are not owned by a [`Bits`].
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
 }
 
 impl Reader<'_> {

@@ -169,6 +169,33 @@ impl Chunk {
         self.bits.memory()
     }
 
+    /// The codes of all samples.
+    pub(super) fn codes(&self) -> &[u8] {
+        self.bits.as_bytes()
+    }
+
+    /// The run that these codes stand for; `None` unless they are those of ascending samples (H1,
+    /// H2). Cost: the samples are decoded and encoded again.
+    pub(super) fn from_codes(first: i64, count: u32, codes: &[u8]) -> Option<Self> {
+        let reader = Reader::new(codes);
+        let samples = Samples { reader, left: count, first: Some(first), state: None };
+        let mut chunk: Option<Self> = None;
+        for sample in samples {
+            match &mut chunk {
+                None => chunk = Some(Self::new(sample)),
+                // Codes that are none may say anything, but not make the same bits again.
+                Some(chunk) if sample.time > chunk.end.time => chunk.push(sample),
+                Some(_) => return None,
+            }
+            if chunk.as_ref().is_some_and(|chunk| chunk.bytes_len() > codes.len()) {
+                return None;
+            }
+        }
+        let mut chunk = chunk.filter(|chunk| chunk.codes() == codes)?;
+        chunk.seal();
+        Some(chunk)
+    }
+
     /// The samples in order of time.
     pub(super) fn samples(&self) -> Samples<'_> {
         Samples {
@@ -214,7 +241,9 @@ impl Samples<'_> {
             *leading = u32::try_from(window >> 6).expect("five bits");
             *length = u32::try_from(window & 63).expect("six bits") + 1;
         }
-        self.reader.take(*length) << (64 - *leading - *length)
+        // A window beyond the end is only met in codes that came from elsewhere.
+        let below = 64_u32.saturating_sub(*leading + *length);
+        self.reader.take((*length).max(1)) << below
     }
 }
 

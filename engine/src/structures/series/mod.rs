@@ -85,6 +85,17 @@ pub struct ChunkInfo {
     pub bytes: usize,
 }
 
+/// A chunk as it is written down.
+#[derive(Clone, Copy, Debug)]
+pub struct RawChunk<'a> {
+    /// The time of its first sample.
+    pub first_time: i64,
+    /// How many samples there are.
+    pub samples: usize,
+    /// Their codes.
+    pub codes: &'a [u8],
+}
+
 /// Samples by time.
 ///
 /// # Examples
@@ -173,6 +184,33 @@ impl Series {
             samples: chunk.len(),
             bytes: chunk.bytes_len(),
         })
+    }
+
+    /// The chunks as they are written down.
+    pub fn raw_chunks(&self) -> impl Iterator<Item = RawChunk<'_>> {
+        self.chunks.iter().map(|chunk| RawChunk {
+            first_time: chunk.first_time(),
+            samples: chunk.len(),
+            codes: chunk.codes(),
+        })
+    }
+
+    /// Adds a chunk that was written down behind all others; false if it is not sound, or not
+    /// later than they are. Cost: its samples are decoded and encoded again.
+    #[must_use]
+    pub fn push_raw(&mut self, first_time: i64, samples: u64, codes: &[u8]) -> bool {
+        let Ok(samples) = u32::try_from(samples) else { return false };
+        if self.last().is_some_and(|last| last.time >= first_time) {
+            return false;
+        }
+        let Some(chunk) = Chunk::from_codes(first_time, samples, codes) else { return false };
+        if chunk.bytes_len() > self.chunk_bytes_max && chunk.len() > 1 {
+            return false;
+        }
+        self.samples += chunk.len();
+        self.heap += chunk.memory();
+        self.chunks.push_back(chunk);
+        true
     }
 
     /// The samples from `from` to `to`, both included, in order of time.

@@ -97,6 +97,11 @@ impl<'a> Entry<'a> {
         })
     }
 
+    /// Whether its fields are those of its block's master.
+    pub(crate) const fn has_master_fields(&self) -> bool {
+        self.flags & SAME_FIELDS != 0
+    }
+
     /// Whether it was removed.
     pub(super) const fn is_dead(&self) -> bool {
         self.flags & DEAD != 0
@@ -112,13 +117,21 @@ impl<'a> Entry<'a> {
 impl Block {
     /// An empty block whose master has the fields of these pairs.
     pub(super) fn new(master: StreamId, pairs: &[&[u8]]) -> Self {
+        Self::with_fields(master, pairs.iter().step_by(2))
+    }
+
+    /// An empty block whose master has these fields.
+    pub(super) fn with_fields<F: AsRef<[u8]>>(
+        master: StreamId,
+        names: impl ExactSizeIterator<Item = F>,
+    ) -> Self {
         let mut bytes = Vec::new();
-        let fields = pairs.len() / 2;
+        let fields = names.len();
         let number = |number: usize| Element::Int(wide(number)).listpack_bytes();
         // The number of fields, and the zero behind them.
         let mut listpack_bytes = number(fields) + number(0);
-        for field in pairs.iter().step_by(2) {
-            let field = Element::of(field);
+        for field in names {
+            let field = Element::of(field.as_ref());
             listpack_bytes += field.listpack_bytes();
             field.encode(&mut bytes);
         }
@@ -137,6 +150,21 @@ impl Block {
 
     pub(super) const fn master(&self) -> StreamId {
         self.master
+    }
+
+    /// Number of the master's fields.
+    pub(super) const fn field_count(&self) -> usize {
+        self.fields
+    }
+
+    /// The master's fields.
+    pub(super) fn fields(&self) -> impl Iterator<Item = Element<'_>> {
+        let mut at = 0;
+        (0..self.fields).map(move |_| {
+            let field;
+            (field, at) = Element::decode(&self.bytes, at);
+            field
+        })
     }
 
     /// The id that was appended last, of a live entry or not.

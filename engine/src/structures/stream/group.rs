@@ -53,6 +53,11 @@ impl Consumer {
         self.own.len()
     }
 
+    /// The ids of its pending entries, in order.
+    pub fn pending_ids(&self) -> impl Iterator<Item = StreamId> {
+        self.own.iter().copied()
+    }
+
     /// When it last asked for anything, in Unix milliseconds.
     #[must_use]
     pub const fn seen_ms(&self) -> i64 {
@@ -338,6 +343,22 @@ impl Group {
                 self.consumer_mut(consumer).active_ms = Some(now_ms);
             }
         }
+    }
+
+    /// Sets when a consumer last got an entry.
+    pub(super) fn set_active(&mut self, consumer: ConsumerIndex, active_ms: Option<i64>) {
+        self.consumer_mut(consumer).active_ms = active_ms;
+    }
+
+    /// Makes an entry pending as it was, whether it is in the stream or not.
+    pub(crate) fn restore_pending(
+        &mut self,
+        id: StreamId,
+        consumer: ConsumerIndex,
+        delivered_ms: i64,
+        deliveries: i64,
+    ) {
+        self.assign(id, Delivery { delivered_ms, deliveries, consumer });
     }
 
     /// Makes an entry pending, or another's.

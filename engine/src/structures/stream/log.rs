@@ -47,7 +47,7 @@ pub enum Precision {
 /// The entries.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
-    blocks: Blocks,
+    pub(super) blocks: Blocks,
     len: u64,
     first_id: StreamId,
     last_id: StreamId,
@@ -131,6 +131,32 @@ impl Log {
         if self.blocks.tail().is_none_or(|tail| tail.is_full(bytes, limits)) {
             self.blocks.push(Block::new(id, pairs));
         }
+        self.append_to_tail(id, pairs);
+    }
+
+    /// Begins a block with a master of its own, above all entries; false if it would not be.
+    ///
+    /// Entries have to follow: no block stays empty.
+    pub(crate) fn open_block<F: AsRef<[u8]>>(&mut self, master: StreamId, fields: &[F]) -> bool {
+        let is_above = self.blocks.tail().is_none_or(|tail| tail.last() < master);
+        if is_above {
+            self.blocks.push(Block::with_fields(master, fields.iter()));
+        }
+        is_above
+    }
+
+    /// Adds an entry to the block that was begun last, however full it is; false if its id is not
+    /// above all others.
+    pub(crate) fn append_to_block(&mut self, id: StreamId, pairs: &[&[u8]]) -> bool {
+        let is_above = self.blocks.tail().is_some_and(|tail| tail.master() <= id);
+        if id <= self.last_id || !is_above {
+            return false;
+        }
+        self.append_to_tail(id, pairs);
+        true
+    }
+
+    fn append_to_tail(&mut self, id: StreamId, pairs: &[&[u8]]) {
         self.blocks.change_tail(|tail| tail.append(id, pairs));
         self.last_id = id;
         self.added = self.added.saturating_add(1);

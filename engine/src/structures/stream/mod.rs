@@ -16,6 +16,7 @@
 
 mod block;
 mod element;
+mod foreign;
 mod group;
 mod id;
 mod index;
@@ -27,6 +28,7 @@ use std::collections::BTreeMap;
 
 pub use block::{BlockLimits, Entry};
 pub use element::Element;
+pub use foreign::Node;
 pub use group::{Claim, Claimed, Consumer, ConsumerIndex, Group, Pending};
 pub use id::StreamId;
 pub use log::{ENTRY_BYTES_MAX, Keep, Log, NewId, Precision, Range, RangeBack};

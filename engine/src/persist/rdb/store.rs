@@ -1,0 +1,140 @@
+//! Values out of the keyspace and into it.
+//!
+//! Why it exists: the codec knows values, the keyspace knows records; commands, snapshots and
+//! recovery meet here. Two ways in: [`Context::put_loaded`] is a write like any other, with its
+//! place in the log and its events; [`Turn::load`] fills a store that nobody uses yet.
+
+use zumic_error::DumpError;
+
+use super::value::{Loaded, Rules, ValueRef};
+use crate::context::Context;
+use crate::evict::Access;
+use crate::host::Halt;
+use crate::map::tag_of;
+use crate::map::word::Word;
+use crate::record::Record;
+use crate::session::Turn;
+use crate::shared::Standing;
+use crate::tid::Tid;
+
+impl<'s> Context<'s> {
+    /// What decoding has to know of this engine.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules { thresholds: self.thresholds(), seed: self.table_seed() }
+    }
+
+    /// Calls `read` with the record and the value at `key`, of any type; `None` when it is absent.
+    /// Counts as an access. An editor of the value waits meanwhile.
+    ///
+    /// # Errors
+    /// [`Halt::Busy`] when an editor is inside for longer than a spin.
+    pub fn read_value<R>(
+        &mut self,
+        key: &[u8],
+        read: impl FnOnce(&Record, ValueRef<'_>) -> R,
+    ) -> Result<Option<R>, Halt> {
+        let db = self.scope.db;
+        let Some((record, _place)) = self.seek(db, key)? else {
+            self.own.misses.add(1);
+            self.notify_missed(db, key);
+            return Ok(None);
+        };
+        self.own.hits.add(1);
+        if !self.scope.no_touch {
+            self.touch(record);
+        }
+        Ok(Some(match record.object() {
+            // SAFETY: `_place` or the command's preparation keeps editors out (collection, Y2
+            // and Y3).
+            Some(object) => read(record, unsafe { ValueRef::of_object(&object) }),
+            None => {
+                let value = ValueRef::of_record(record).expect("a record without an object");
+                read(record, value)
+            }
+        }))
+    }
+
+    /// Stores a decoded value under `key`, as one step.
+    ///
+    /// # Errors
+    /// [`DumpError::BusyKey`] when the key is there and must not be replaced; others as
+    /// [`Context::update`].
+    pub fn put_loaded(
+        &mut self,
+        db: u16,
+        key: &[u8],
+        loaded: &Loaded<'_>,
+        expire_at_ms: Option<u64>,
+        replace: bool,
+    ) -> Result<(), Halt> {
+        self.update_in(db, key, |old| {
+            if old.is_some() && !replace {
+                return Err(DumpError::BusyKey.into());
+            }
+            Ok((loaded.clone().into_change(expire_at_ms), ()))
+        })
+    }
+
+    /// Sets what eviction knows of a key's use, if the policy asks for that.
+    ///
+    /// # Errors
+    /// None today; as [`Context::peek`].
+    pub fn set_access(&mut self, key: &[u8], access: Access) -> Result<(), Halt> {
+        if let (Some(record), Some(clock)) = (self.peek(key)?, self.clock_of(access)) {
+            record.set_access(clock);
+        }
+        Ok(())
+    }
+
+    /// See [`Turn::load`].
+    fn load(
+        &mut self,
+        db: u16,
+        key: &[u8],
+        loaded: Loaded<'_>,
+        expire_at_ms: Option<u64>,
+        access: Option<Access>,
+    ) -> bool {
+        let change = loaded.into_change(expire_at_ms);
+        let new = self.build(db, key, None, change).expect("a value makes a record");
+        if let Some(clock) = access.and_then(|access| self.clock_of(access)) {
+            new.set_access(clock);
+        }
+        new.set_tid(self.next_tid(Tid::ZERO));
+        let hash = self.hash(key);
+        let word = Word::record(tag_of(hash), new.as_ptr().expose_provenance());
+        // SAFETY: allocated above; in the map, the turn's guard keeps it.
+        let fresh: &'s Record = unsafe { Record::from_raw(new.as_ptr()) };
+        let standing = Standing::of_new(fresh);
+        let done = self.insert(db, hash, key, word, new);
+        if done {
+            self.settle(db, hash, None, fresh, standing);
+        }
+        done
+    }
+}
+
+impl Turn<'_> {
+    /// What decoding has to know of this engine.
+    #[must_use]
+    pub fn rules(&mut self) -> Rules {
+        self.with_context(0, |context| context.rules())
+    }
+
+    /// Stores a decoded value under a key that is absent: without a place in the log, without
+    /// events, and past the limit of memory. For filling a store from a file; several sessions
+    /// may do it at once. False, and nothing stored, when the key is there.
+    ///
+    /// Cost: one allocation and one insertion.
+    pub fn load(
+        &mut self,
+        db: u16,
+        key: &[u8],
+        loaded: Loaded<'_>,
+        expire_at_ms: Option<u64>,
+        access: Option<Access>,
+    ) -> bool {
+        self.with_context(db, |context| context.load(db, key, loaded, expire_at_ms, access))
+    }
+}
