@@ -25,7 +25,7 @@ use crate::dispatch::seen_record;
 use crate::guard::Guard;
 use crate::host::{Halt, Wait};
 use crate::intent::{Intent, State as Commitment, key_record, resolve};
-use crate::journal::Effect;
+use crate::journal::Journal;
 use crate::large::LARGE_BYTES_MIN;
 use crate::map::bucket::replace;
 use crate::map::segment::{Pinned, Segment};
@@ -502,9 +502,11 @@ impl<'s> Context<'s> {
     /// Stages the effect of a record that is about to be published.
     pub(crate) fn stage(&mut self, db: u16, record: &Record) {
         if let Some(journal) = &mut self.state.journal {
-            let effect =
-                if record.is_gone() { Effect::Remove(record.key()) } else { Effect::Put(record) };
-            journal.stage(db, effect);
+            if record.is_gone() {
+                journal.stage(db, &[b"DEL", record.key()]);
+            } else if let Some(text) = record.text() {
+                stage_text(&mut **journal, db, record, &text.to_bytes());
+            }
         }
     }
 
@@ -512,9 +514,21 @@ impl<'s> Context<'s> {
     pub(crate) fn close_journal(&mut self, published: Option<Tid>) {
         if let Some(journal) = &mut self.state.journal {
             match published {
-                Some(tid) => journal.publish(tid),
+                Some(tid) => journal.publish(tid, self.now_ms),
                 None => journal.withdraw(),
             }
+        }
+    }
+}
+
+/// Stages the value of a string, and its deadline.
+fn stage_text(journal: &mut dyn Journal, db: u16, record: &Record, text: &[u8]) {
+    match record.expire_at_ms() {
+        None => journal.stage(db, &[b"SET", record.key(), text]),
+        Some(deadline) => {
+            let mut digits = itoa::Buffer::new();
+            let deadline = digits.format(deadline).as_bytes();
+            journal.stage(db, &[b"SET", record.key(), text, b"PXAT", deadline]);
         }
     }
 }

@@ -22,6 +22,7 @@ impl<'s> Context<'s> {
     ) -> Result<(), Halt> {
         if spec.flags.contains(Flags::WRITE) {
             self.mind_the_cut()?;
+            self.admit_write()?;
         }
         if spec.flags.contains(Flags::DENY_OOM) {
             self.make_room()?;
@@ -46,6 +47,15 @@ impl<'s> Context<'s> {
         let result = self.call(host, spec, args);
         self.finish();
         result
+    }
+
+    /// Whether the log can take a write now: too much may be waiting for the disk.
+    #[inline]
+    pub(crate) fn admit_write(&self) -> Result<(), Halt> {
+        match &self.state.journal {
+            Some(journal) if journal.is_congested() => Err(Halt::Busy),
+            _ => Ok(()),
+        }
     }
 
     /// Calls the handler in the mode that was prepared.

@@ -268,6 +268,12 @@ impl Engine {
         Session::new(Arc::clone(&self.shared))
     }
 
+    /// Makes the epochs go on at `epoch`, if they are not beyond: what is written from now on has
+    /// later TIDs than what a recovery found.
+    pub fn resume_at(&self, epoch: u64) {
+        self.shared.epochs.raise_to(epoch);
+    }
+
     /// Background work: epochs, expiry, leftovers. One thread calls its `tick`.
     #[must_use]
     pub fn maintainer(&self) -> Maintainer {

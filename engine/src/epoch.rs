@@ -14,8 +14,8 @@
 //! - `epoch-enter`: a session stores its place, fences, and looks at the epoch and the barrier
 //!   again; the advancing thread (or the barrier's holder) stores, fences, and looks at the
 //!   places. A store-load pair on two variables, so both sides need the SeqCst fence.
-//! - `epoch-leave`: store of IDLE (Release) -> load of a place (Acquire). What the turn did is
-//!   visible to who finds the session idle.
+//! - `epoch-leave`: store of a place (Release), IDLE or that of the next turn -> load of it
+//!   (Acquire). What a turn did, its log entries included, is visible to who finds it over.
 //! - `epoch-closed`: store of `closed` -> load of it. Carries nothing but the number.
 
 use crate::sync::{AtomicU64, Ordering, fence};
@@ -28,6 +28,8 @@ const NOBODY: u64 = 0;
 pub struct Epochs {
     current: AtomicU64,
     closed: AtomicU64,
+    /// Up to where closed epochs count as settled.
+    limit: AtomicU64,
     /// Who holds the barrier: a session's number, or `NOBODY`.
     barrier: AtomicU64,
 }
@@ -65,6 +67,7 @@ impl Default for Epochs {
         Self {
             current: AtomicU64::new(1),
             closed: AtomicU64::new(0),
+            limit: AtomicU64::new(u64::MAX),
             barrier: AtomicU64::new(NOBODY),
         }
     }
@@ -78,8 +81,9 @@ impl Epochs {
         loop {
             // ORDER(epoch-enter): Relaxed; checked again behind the fence.
             let epoch = self.current.load(Ordering::Relaxed);
-            // ORDER(epoch-enter): Relaxed; the fence orders it before the loads below.
-            place.epoch.store(epoch, Ordering::Relaxed);
+            // ORDER(epoch-leave): Release; who sees this place sees what the turn before did. The
+            // fence orders it before the loads below.
+            place.epoch.store(epoch, Ordering::Release);
             // ORDER(epoch-enter): SeqCst; our place before our look at epoch and barrier.
             fence(Ordering::SeqCst);
             // ORDER(epoch-enter): Acquire; what the barrier's last holder did is visible.
@@ -108,16 +112,48 @@ impl Epochs {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Begins a new epoch and closes those every session has left. One thread calls this.
-    pub fn advance<'p>(&self, places: impl Iterator<Item = &'p Place>) {
-        // ORDER(epoch-enter): Relaxed; the fence below orders it. One thread advances, but a cut
-        // may come between.
-        let next = self.current.fetch_add(1, Ordering::Relaxed) + 1;
-        // ORDER(epoch-enter): SeqCst; the new epoch before our look at the places.
+    /// Begins a new epoch; returns it. Places are looked at afterwards, by [`Epochs::close`].
+    pub fn advance(&self) -> u64 {
+        // ORDER(epoch-enter): Relaxed; the fence of `close` orders it. A read-modify-write, because
+        // a snapshot's cut raises the epoch on another thread.
+        self.current.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Makes the epoch `epoch` at least.
+    pub fn raise_to(&self, epoch: u64) {
+        // ORDER(epoch-enter): Relaxed; as in `advance`.
+        self.current.fetch_max(epoch, Ordering::Relaxed);
+    }
+
+    /// Closes the epochs that every session has left; returns the last one. One thread calls this.
+    ///
+    /// `places` is called after the fence, so that it may leave out sessions that register later:
+    /// they will see the epoch that is current now.
+    pub fn close<'p, P: Iterator<Item = &'p Place>>(&self, places: impl FnOnce() -> P) -> u64 {
+        // ORDER(epoch-enter): Relaxed; sessions that enter later stand at it or above.
+        let current = self.current.load(Ordering::Relaxed);
+        // ORDER(epoch-enter): SeqCst; the epoch before our look at the places.
         fence(Ordering::SeqCst);
-        let earliest = places.map(Place::standing).min().unwrap_or(IDLE).min(next);
+        let earliest = places().map(Place::standing).min().unwrap_or(IDLE).min(current);
+        // A session on its way in may show an older epoch for a moment, and see that it is old.
+        let closed = self.closed().max(earliest - 1);
         // ORDER(epoch-closed): Relaxed; the number alone matters.
-        self.closed.store(earliest - 1, Ordering::Relaxed);
+        self.closed.store(closed, Ordering::Relaxed);
+        closed
+    }
+
+    /// The last epoch whose tombstones nobody needs: closed, and durable where replies wait for
+    /// that.
+    #[must_use]
+    pub fn settled(&self) -> u64 {
+        // ORDER(epoch-closed): Relaxed; an old reading only delays.
+        self.closed().min(self.limit.load(Ordering::Relaxed))
+    }
+
+    /// Says up to where tombstones may go though more is closed; `u64::MAX` for no limit.
+    pub fn set_settled(&self, limit: u64) {
+        // ORDER(epoch-closed): Relaxed; the number alone matters.
+        self.limit.store(limit, Ordering::Relaxed);
     }
 
     /// Ends the current epoch under the barrier, so that what was written lies in epochs up to the
@@ -176,14 +212,17 @@ mod tests {
         let epochs = Epochs::default();
         let places = [Place::new(1), Place::new(2)];
         assert_eq!(epochs.try_enter(&places[0]), Some(1));
-        epochs.advance(places.iter());
+        epochs.advance();
+        epochs.close(|| places.iter());
         assert_eq!((epochs.current(), epochs.closed()), (2, 0));
         assert_eq!(epochs.try_enter(&places[1]), Some(2));
         places[0].leave();
-        epochs.advance(places.iter());
+        epochs.advance();
+        epochs.close(|| places.iter());
         assert_eq!(epochs.closed(), 1);
         places[1].leave();
-        epochs.advance(places.iter());
+        epochs.advance();
+        epochs.close(|| places.iter());
         assert_eq!(epochs.closed(), 3);
     }
 

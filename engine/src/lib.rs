@@ -62,7 +62,7 @@ pub use evict::{Access, EvictionPolicy};
 pub use follow::{Changed, Changes, Followers};
 pub use host::{Halt, Host, Queued, Wait};
 pub use intent::{Commit, State as CommitState};
-pub use journal::{Effect, Journal};
+pub use journal::Journal;
 pub use kind::Kind;
 pub use large::LargeString;
 pub use maintain::Maintainer;

@@ -56,8 +56,7 @@ impl Maintainer {
     /// Returns how many milliseconds the host may sleep: 0 while more expired keys wait.
     pub fn tick(&mut self, now_ms: u64) -> u64 {
         let engine = self.session.engine();
-        let sessions = engine.shared.sessions();
-        engine.shared.epochs.advance(sessions.iter().map(|session| &session.place));
+        engine.shared.tick_epochs();
         let mut turn = self.session.enter(now_ms);
         turn.adopt_orphans();
         if !engine.shared.tunables.active_expire() {

@@ -426,9 +426,9 @@ impl Turn<'_> {
         })
     }
 
-    /// Clears tombstones whose epoch is closed.
+    /// Clears tombstones whose epoch is settled.
     fn clear_fallow(&mut self) {
-        let closed = self.shared.epochs.closed();
+        let closed = self.shared.epochs.settled();
         for _ in 0..FALLOW_PER_TURN {
             match self.state.fallow.front() {
                 Some(first) if first.epoch <= closed => {}
@@ -501,5 +501,8 @@ impl Drop for Turn<'_> {
             cut.take_over(&mut self.state.surrendered);
         }
         self.own.place.leave();
+        if let Some(journal) = &mut self.state.journal {
+            journal.turn_ended();
+        }
     }
 }

@@ -25,7 +25,7 @@ use crate::map::deadline::NEVER;
 use crate::map::segment::Resident;
 use crate::map::word::Word;
 use crate::record::{Header, Record};
-use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Counter, Ordering};
+use crate::sync::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Counter, Ordering};
 
 /// Everything shared.
 #[derive(Debug)]
@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) followers: Followers,
     sessions: Mutex<Vec<Arc<Public>>>,
     session_count: AtomicUsize,
+    /// A log advances the epochs.
+    log_ticks: AtomicBool,
 }
 
 /// A tombstone to clear once its epoch is closed.
@@ -279,7 +281,27 @@ impl Shared {
             followers: Followers::default(),
             sessions: Mutex::default(),
             session_count: AtomicUsize::new(0),
+            log_ticks: AtomicBool::new(false),
         }
+    }
+
+    /// Begins an epoch and closes old ones, unless a log does that at its own pace.
+    pub(crate) fn tick_epochs(&self) {
+        // ORDER: Relaxed (unpaired); set before the host starts its threads.
+        if !self.log_ticks.load(Ordering::Relaxed) {
+            self.epochs.advance();
+            let mut everyone = Vec::new();
+            self.epochs.close(|| {
+                everyone = self.sessions();
+                everyone.iter().map(|public| &public.place)
+            });
+        }
+    }
+
+    /// Leaves the epochs to a log.
+    pub(crate) fn leave_epochs_to_log(&self) {
+        // ORDER: Relaxed (unpaired); as above.
+        self.log_ticks.store(true, Ordering::Relaxed);
     }
 
     /// Registers a session for good: its statistics outlive it.

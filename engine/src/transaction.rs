@@ -20,7 +20,6 @@ use crate::context::{Context, KeyRef, Mode};
 use crate::dispatch::collect_keys;
 use crate::host::{Halt, Host, Queued};
 use crate::intent::{Commit, Intent};
-use crate::journal::Effect;
 use crate::map::bucket::replace;
 use crate::map::word::Word;
 use crate::map::{Map, tag_of};
@@ -444,6 +443,7 @@ impl<'s> Context<'s> {
     pub fn exec(&mut self, host: &mut dyn Host, queue: &[Queued]) -> Result<(), Halt> {
         if queue.iter().any(|queued| queued.spec.flags.contains(Flags::WRITE)) {
             self.mind_the_cut()?;
+            self.admit_write()?;
         }
         if queue.iter().any(|queued| queued.spec.flags.contains(Flags::DENY_OOM)) {
             self.make_room()?;
@@ -509,7 +509,7 @@ impl<'s> Context<'s> {
         let all = 0..self.databases();
         for db in all.filter(|&each| db.is_none_or(|db| db == each)) {
             if let Some(journal) = &mut self.state.journal {
-                journal.stage(db, Effect::Flush);
+                journal.stage(db, &[b"FLUSHDB"]);
             }
             let fresh = Box::into_raw(Box::<Map>::default());
             let old = self.shared.databases[usize::from(db)].swap(fresh);
@@ -572,7 +572,10 @@ impl<'s> Context<'s> {
             cut.swap_databases(a, b);
         }
         if let Some(journal) = &mut self.state.journal {
-            journal.stage(a, Effect::Swap(b));
+            let mut digits = [itoa::Buffer::new(), itoa::Buffer::new()];
+            let [first, second] = &mut digits;
+            let words = [&b"SWAPDB"[..], first.format(a).as_bytes(), second.format(b).as_bytes()];
+            journal.stage(a, &words);
         }
         let tid = self.next_tid(Tid::ZERO);
         self.close_journal(Some(tid));

@@ -10,6 +10,8 @@ pub enum ErrorKind {
     Configuration,
     /// The peer could not be reached, or went away.
     Connection,
+    /// A file does not hold what it should.
+    Damaged,
     /// A file or a device failed.
     Io,
     /// The peer spoke something else than ZSP.
@@ -25,6 +27,8 @@ pub enum ErrorKind {
 pub enum Status {
     /// The command was used wrongly (64).
     Usage,
+    /// Data are damaged (65).
+    Data,
     /// A peer is unavailable (69).
     Unavailable,
     /// The system refused something (71).
@@ -46,6 +50,7 @@ impl Status {
         match self {
             Self::Failure => 1,
             Self::Usage => 64,
+            Self::Data => 65,
             Self::Unavailable => 69,
             Self::System => 71,
             Self::InputOutput => 74,
@@ -116,6 +121,7 @@ impl Error {
         match self.kind {
             ErrorKind::Configuration => Status::Configuration,
             ErrorKind::Connection => Status::Unavailable,
+            ErrorKind::Damaged => Status::Data,
             ErrorKind::Io => Status::InputOutput,
             ErrorKind::Protocol => Status::Protocol,
             ErrorKind::Reply => Status::Failure,
@@ -179,6 +185,7 @@ mod tests {
         let kinds = [
             (ErrorKind::Configuration, 78, false),
             (ErrorKind::Connection, 69, true),
+            (ErrorKind::Damaged, 65, false),
             (ErrorKind::Io, 74, true),
             (ErrorKind::Protocol, 76, false),
             (ErrorKind::Reply, 1, false),

@@ -1,7 +1,18 @@
 //! Persistence: how data outlives the process, and how it moves between servers.
 //!
-//! Reading order: `rdb` (values as bytes), `snapshot`.
+//! Reading order: `facade` (what a host opens), `storage` (the disk), `log` (what happens),
+//! `rdb` (values as bytes), `snapshot`.
 
+mod facade;
+pub mod log;
+mod progress;
 pub mod rdb;
 #[allow(dead_code, reason = "the writer of snapshot files comes next")]
 pub mod snapshot;
+mod storage;
+
+pub use facade::{Fsync, LogStatus, Options, Persistence, Recovery};
+pub use log::entry::{Entry, LoggedEffect};
+pub use log::recover::{Damage, TornTail};
+pub use progress::{Progress, Stage};
+pub use storage::{Directory, DirectoryLock, Disk, DiskFile, read_full_at, write_all_at};
