@@ -6,8 +6,8 @@
 use std::fmt::{self, Write as _};
 
 use crate::{
-    BitmapError, DumpError, GeoError, HashError, HyperLogLogError, ProtocolError, StreamError,
-    TimeSeriesError,
+    BitmapError, DumpError, DurabilityError, GeoError, HashError, HyperLogLogError, ProtocolError,
+    StreamError, TimeSeriesError,
 };
 
 /// Longest part of an unknown command's arguments that is quoted back.
@@ -53,6 +53,7 @@ pub enum CommandError {
     DecrementOverflow,
     Denied(&'static str),
     DiscardWithoutMulti,
+    Durability(DurabilityError),
     Dump(DumpError),
     ExecAbort,
     ExecAbortArity,
@@ -145,6 +146,7 @@ impl CommandError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Denied(_) => "DENIED",
+            Self::Durability(error) => error.code(),
             Self::Dump(error) => error.code(),
             Self::ExecAbort | Self::ExecAbortArity | Self::ExecAbortMemory => "EXECABORT",
             Self::HyperLogLog(error) => error.code(),
@@ -427,6 +429,7 @@ impl fmt::Display for CommandError {
                 write!(f, "ERR invalid expire time in '{name}' command")
             }
             Self::Bitmap(error) => write!(f, "{error}"),
+            Self::Durability(error) => write!(f, "{error}"),
             Self::Geo(error) => write!(f, "{error}"),
             Self::Dump(error) => write!(f, "{error}"),
             Self::Hash(error) => write!(f, "{error}"),
@@ -469,6 +472,12 @@ impl fmt::Display for CommandError {
 }
 
 impl std::error::Error for CommandError {}
+
+impl From<DurabilityError> for CommandError {
+    fn from(error: DurabilityError) -> Self {
+        Self::Durability(error)
+    }
+}
 
 impl From<BitmapError> for CommandError {
     fn from(error: BitmapError) -> Self {

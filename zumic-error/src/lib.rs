@@ -9,6 +9,7 @@
 mod bitmap;
 mod command;
 mod dump;
+mod durability;
 mod error;
 mod geo;
 mod hash;
@@ -20,6 +21,7 @@ mod time_series;
 pub use bitmap::BitmapError;
 pub use command::CommandError;
 pub use dump::DumpError;
+pub use durability::DurabilityError;
 pub use error::{Error, ErrorKind, ResultExt, Status};
 pub use geo::GeoError;
 pub use hash::HashError;
