@@ -39,6 +39,8 @@ mod prefetch;
 mod record;
 pub mod reply;
 mod scope;
+#[cfg(feature = "scripting")]
+pub mod scripting;
 mod session;
 mod shared;
 pub mod slab;

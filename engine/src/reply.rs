@@ -24,6 +24,10 @@ pub trait ReplySink {
     fn set_version(&mut self, version: u8);
     /// A status such as `OK`; without CR or LF.
     fn simple(&mut self, text: &str);
+    /// A status that a script made: any bytes without CR or LF.
+    fn status(&mut self, text: &[u8]) {
+        self.simple(&String::from_utf8_lossy(text));
+    }
     /// An error; the text is the variant's own.
     fn error(&mut self, error: &CommandError);
     /// A signed integer.

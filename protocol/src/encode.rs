@@ -79,6 +79,12 @@ impl<'o> Encoder<'o> {
         }
     }
 
+    /// A status of any bytes but CR and LF, which the caller has seen to.
+    pub fn status(&mut self, text: &[u8]) {
+        debug_assert!(!text.iter().any(|byte| matches!(byte, b'\r' | b'\n')));
+        self.line(b'+', text);
+    }
+
     /// An error, with the text of its variant.
     #[cold]
     pub fn error(&mut self, error: &CommandError) {

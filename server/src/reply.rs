@@ -49,6 +49,10 @@ impl ReplySink for Reply<'_> {
         self.encoder().simple(text);
     }
 
+    fn status(&mut self, text: &[u8]) {
+        self.encoder().status(text);
+    }
+
     fn error(&mut self, error: &CommandError) {
         self.error = Some(error.code());
         self.encoder().error(error);

@@ -7,7 +7,7 @@ use std::fmt::{self, Write as _};
 
 use crate::{
     BitmapError, DumpError, DurabilityError, GeoError, HashError, HyperLogLogError, ProtocolError,
-    StreamError, TimeSeriesError,
+    ScriptError, StreamError, TimeSeriesError,
 };
 
 /// Longest part of an unknown command's arguments that is quoted back.
@@ -110,6 +110,7 @@ pub enum CommandError {
     SameObject,
     ScoreNan,
     ScoreRangeInvalid,
+    Script(ScriptError),
     SetInfoInvalid(String),
     ShutdownNotInProgress,
     SlowlogCountInvalid,
@@ -197,6 +198,7 @@ impl CommandError {
         }
         let start = out.len();
         match self {
+            Self::Script(error) => error.write(out),
             Self::Stream(error) => error.write(out),
             Self::UnknownCommand { .. } | Self::UnknownSubcommand { .. } => self.write_quoted(out),
             Self::Protocol(ProtocolError::ExpectedDollar(got)) if !got.is_ascii() => {
@@ -445,6 +447,7 @@ impl fmt::Display for CommandError {
             Self::NotSupported(what) => write!(f, "ERR {what}"),
             Self::Protocol(error) => write!(f, "{error}"),
             Self::SetInfoInvalid(name) => write!(f, "ERR Unrecognized option '{name}'"),
+            Self::Script(error) => write!(f, "{error}"),
             Self::Stream(error) => write!(f, "{error}"),
             Self::SubcommandUsage { container, name } => {
                 f.write_str("ERR unknown subcommand or wrong number of arguments for '")?;

@@ -15,6 +15,7 @@ mod geo;
 mod hash;
 mod hyperloglog;
 mod protocol;
+mod script;
 mod stream;
 mod time_series;
 
@@ -27,5 +28,6 @@ pub use geo::GeoError;
 pub use hash::HashError;
 pub use hyperloglog::HyperLogLogError;
 pub use protocol::ProtocolError;
+pub use script::ScriptError;
 pub use stream::StreamError;
 pub use time_series::TimeSeriesError;

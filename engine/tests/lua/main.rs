@@ -1,0 +1,8 @@
+//! Scripts without a server: conversions, errors, limits, the sandbox, and the libraries beside
+//! those of redis-server.
+#![cfg(feature = "scripting")]
+
+mod basics;
+mod oracle;
+mod wire;
+mod world;

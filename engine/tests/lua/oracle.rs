@@ -1,0 +1,1 @@
+//! redis-server, which says what is right.
