@@ -490,6 +490,9 @@ impl<'s> Context<'s> {
             self.state.fallow.push_back(Fallow { epoch, db, hash });
         } else if old.is_none_or(Record::is_gone) {
             self.queue_for_eviction(db, hash);
+            if old.is_some_and(Record::is_pinned) {
+                self.shared.databases[usize::from(db)].note_arrival();
+            }
         }
         // A tombstone over nothing only keeps a place: nobody can tell.
         if !new.is_tombstone() || old.is_some_and(|old| !old.is_gone()) {
