@@ -423,8 +423,8 @@ impl<'s> Context<'s> {
             let pointer = owned.unwrap_or_else(|| self.lookup(watch.db, hash, &watch.key));
             if pointer.is_null() {
                 // A pinned tombstone goes with its database, when that is emptied or swapped away,
-                // or when the key comes and goes again. Only the latter touches the key; which key it
-                // was that came before its database went, is not known.
+                // or when the key comes and goes again. Only the latter touches the key; which
+                // key it was that came before its database went, is not known.
                 let database = &self.shared.databases[usize::from(watch.db)];
                 let emptied = watch.generation != database.generation();
                 return watch.absent && emptied && watch.arrivals == database.arrivals();
