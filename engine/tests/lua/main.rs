@@ -3,6 +3,7 @@
 #![cfg(feature = "scripting")]
 
 mod basics;
-mod oracle;
+mod library;
+mod suspended;
 mod wire;
 mod world;

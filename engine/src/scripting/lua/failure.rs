@@ -154,6 +154,17 @@ pub(super) fn read_table(stack: Stack, index: c_int) -> Option<(&'static [u8], b
     err.map(|err| (err, counted))
 }
 
+/// The line for the error on the top of the stack, which passed no handler.
+pub(super) fn text_of_error(stack: Stack) -> Vec<u8> {
+    let index = stack.top();
+    if stack.kind(index) == Kind::Table
+        && let Some((err, _)) = read_table(stack, index)
+    {
+        return err.to_vec();
+    }
+    [&b"ERR "[..], stack.bytes(index).map_or(&b"unknown error"[..], until_nul)].concat()
+}
+
 /// The line for the error on the top of the stack, of the script or function `name`.
 pub(super) fn of_error(stack: Stack, name: &[u8]) -> Failure {
     let index = stack.top();

@@ -14,6 +14,7 @@ mod bit;
 mod cache;
 mod failure;
 mod host;
+mod library;
 mod numbers;
 mod random;
 mod raw;
@@ -26,6 +27,7 @@ mod vm;
 
 pub use failure::Failure;
 pub use host::{LogLevel, Permission, ScriptHost, Verdict};
+pub use library::{FunctionRef, Registered, ScriptFlags};
 pub use redis::sha1_hex;
 pub use reply::CallReply;
 pub use vm::{Limits, Script, Vm, VmTooLarge};

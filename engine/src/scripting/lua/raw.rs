@@ -200,6 +200,11 @@ impl Stack {
         unsafe { ffi::lua_isnumber(self.0, index) != 0 }
     }
 
+    /// Whether a value is a string, or a number, which counts as one.
+    pub(super) fn is_text(self, index: c_int) -> bool {
+        matches!(self.kind(index), Kind::String | Kind::Number)
+    }
+
     /// Whether a value counts as true.
     pub(super) fn boolean(self, index: c_int) -> bool {
         // SAFETY: S1.

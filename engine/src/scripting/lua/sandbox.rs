@@ -41,7 +41,6 @@ const KEPT: &[&[u8]] = &[
     b"tonumber",
     b"tostring",
     b"type",
-    b"xpcall",
 ];
 
 /// What replaces a global of Lua's, which becomes the function's second own value.
@@ -58,6 +57,7 @@ const REPLACED: &[(&[u8], lua_CFunction)] = &[
     (b"load", native!(load)),
     (b"loadstring", native!(load_string)),
     (b"pcall", native!(pcall)),
+    (b"xpcall", native!(xpcall)),
 ];
 
 /// Functions of `table` that write to their first argument.
@@ -71,7 +71,8 @@ const TABLE_WRAPPED: &[(&[u8], lua_CFunction)] = &[
 const MATH_REPLACED: &[(&[u8], lua_CFunction)] =
     &[(b"random", native!(math_random)), (b"randomseed", native!(math_random_seed))];
 
-/// Makes the globals of a new state, and pushes the real table behind them; may raise.
+/// Makes the globals of a new state, and pushes the real table behind them and their shade; may
+/// raise.
 pub(super) fn build(stack: Stack, shared: &Shared) -> Result<(), Raise> {
     stack.reserve(40)?;
     for (name, opener) in [
@@ -95,15 +96,21 @@ pub(super) fn build(stack: Stack, shared: &Shared) -> Result<(), Raise> {
     stack.push_function(native!(pairs), shared, 1);
     stack.raw_set_field(real, b"pairs");
     build_libraries(stack, shared, real);
-    stack.push_table(0, 0);
-    stack.push_function(native!(missing), shared, 0);
-    stack.raw_set_field(-1, b"__index");
-    stack.set_metatable(real);
+    set_missing(stack, shared);
     push_shade(stack, shared, real);
     stack.push_value(-1);
     stack.raw_set_field(real, b"_G");
+    stack.push_value(-1);
     stack.replace(GLOBALS);
     Ok(())
+}
+
+/// Has the table on the top raise for fields that it lacks; may raise.
+pub(super) fn set_missing(stack: Stack, shared: &Shared) {
+    stack.push_table(0, 1);
+    stack.push_function(native!(missing), shared, 0);
+    stack.raw_set_field(-1, b"__index");
+    stack.set_metatable(-2);
 }
 
 /// The tables among the globals; may raise.
@@ -222,7 +229,7 @@ fn refuse(stack: Stack, _: &Shared) -> Outcome {
 }
 
 /// `__index` of the real globals: names that are not there.
-pub(super) fn missing(stack: Stack, shared: &Shared) -> Outcome {
+fn missing(stack: Stack, shared: &Shared) -> Outcome {
     let Some(name) = stack.text(2) else {
         let text = b"Second argument to luaProtectedTableError must be a string or number";
         return stack.fail(text);
@@ -428,6 +435,27 @@ fn pcall(stack: Stack, _: &Shared) -> Outcome {
         stack.insert(1);
     }
     Ok(stack.top())
+}
+
+/// `xpcall`, whose handler runs when the error has come to it. Lua would run it where the error is
+/// raised; that may be inside the hook, where no other hook stops a handler that does not end.
+/// Scripts have no `debug` to tell the difference with.
+fn xpcall(stack: Stack, _: &Shared) -> Outcome {
+    stack.check_any(2);
+    stack.set_top(2);
+    stack.insert(1);
+    if stack.protected_call(0, ffi::LUA_MULTRET, 0).is_ok() {
+        stack.push_boolean(true);
+        stack.replace(1);
+        return Ok(stack.top());
+    }
+    if stack.protected_call(1, 1, 0).is_err() {
+        stack.set_top(0);
+        stack.push_bytes(b"error in error handling");
+    }
+    stack.push_boolean(false);
+    stack.insert(1);
+    Ok(2)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "intervals of integers that C takes for int")]

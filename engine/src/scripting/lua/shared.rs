@@ -14,6 +14,7 @@ use std::cell::{Cell, UnsafeCell};
 use std::ptr::NonNull;
 
 use super::host::{ScriptHost, Verdict};
+use super::library::Registered;
 use super::random::Random;
 use super::reply::CallReply;
 
@@ -31,6 +32,8 @@ pub(super) struct Shared {
     pub(super) words: Words,
     /// The reply to it.
     reply: UnsafeCell<CallReply>,
+    /// What the library that is being loaded has registered.
+    pub(super) registered: Registrations,
     pub(super) random: Random,
     /// Instructions between two calls of the hook.
     pub(super) tick_instructions: Cell<i32>,
@@ -147,5 +150,41 @@ impl Words {
     /// All words, until the next is pushed (H2).
     pub(super) fn all(&self) -> &[&[u8]] {
         self.vec()
+    }
+}
+
+/// The functions that a library registers while it is loaded.
+#[derive(Debug, Default)]
+pub(super) struct Registrations(UnsafeCell<Option<Vec<Registered>>>);
+
+impl Registrations {
+    #[expect(clippy::mut_from_ref, reason = "private; H2")]
+    fn inner(&self) -> &mut Option<Vec<Registered>> {
+        // SAFETY: H2: no other reference is alive during a method of this type.
+        unsafe { &mut *self.0.get() }
+    }
+
+    /// A library is loaded from now on.
+    pub(super) fn begin(&self) {
+        *self.inner() = Some(Vec::new());
+    }
+
+    /// What was registered since.
+    pub(super) fn end(&self) -> Vec<Registered> {
+        self.inner().take().unwrap_or_default()
+    }
+
+    pub(super) fn is_loading(&self) -> bool {
+        self.inner().is_some()
+    }
+
+    pub(super) fn has(&self, name: &[u8]) -> bool {
+        self.inner().iter().flatten().any(|registered| registered.name == name)
+    }
+
+    pub(super) fn add(&self, registered: Registered) {
+        if let Some(all) = self.inner() {
+            all.push(registered);
+        }
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! Invariants
 //! - V1: `state` is the main state of `lua`; its stack holds the message handler, the entry
-//!   function, and nothing else between calls.
+//!   function, the loader of libraries, and nothing else between calls.
 //! - V2: `shared` stays at its address until `lua` is closed, which its place below `lua` in the
 //!   struct makes sure of.
 //! - V3: Lua can raise below a protected call only, or with the memory limit lifted, which leaves
@@ -24,6 +24,7 @@ use super::answer::{self, Level};
 use super::cache::Compiled;
 use super::failure::{self, Failure};
 use super::host::{ScriptHost, Verdict};
+use super::library::{self, FunctionRef, Load, Registered};
 use super::raw::{Outcome, REGISTRY, Raise, Stack, native, upvalue};
 use super::sandbox;
 use super::shared::Shared;
@@ -32,6 +33,7 @@ use crate::ReplySink;
 /// Where V1 keeps them.
 const HANDLER: c_int = 1;
 const ENTRY: c_int = 2;
+const LOADER: c_int = 3;
 
 /// The registry's key of the shared part, for the hook: the address of this.
 static SHARED_KEY: u8 = 0;
@@ -145,13 +147,13 @@ impl Vm {
         };
         let limit = vm.lua.set_memory_limit(limits.memory_bytes_max);
         limit.expect("the state has the allocator that knows limits");
-        let places = Cell::new((0, 0));
+        let places = Cell::new([0; 3]);
         let build = &mut |stack: Stack, shared: &Shared| build(stack, shared, &places);
         vm.protected(build).map_err(|_| VmTooLarge)?;
-        let (handler, entry) = places.get();
         assert_eq!(vm.stack().top(), 0, "a new state's stack is empty");
-        vm.stack().raw_item(REGISTRY, handler);
-        vm.stack().raw_item(REGISTRY, entry);
+        for place in places.get() {
+            vm.stack().raw_item(REGISTRY, place);
+        }
         Ok(vm)
     }
 
@@ -202,8 +204,72 @@ impl Vm {
         let reference = self.reference(script)?;
         self.shared.random.seed(0);
         let levels = &mut std::mem::take(&mut self.levels);
-        let mut task = Task { reference, keys, args, levels, sink, is_function: false };
-        let result = self.run_task(&mut task, script.sha, host);
+        let task = Task { reference, keys, args, levels, sink, is_function: false };
+        let result = self.run_task(task, script.sha, host);
+        self.levels = std::mem::take(levels);
+        result
+    }
+
+    /// Runs a library's code to see what it registers.
+    ///
+    /// The host is asked for nothing but [`ScriptHost::tick`] and [`ScriptHost::log`].
+    ///
+    /// # Errors
+    /// The line for the client; nothing is left of the library then.
+    pub fn load_library(
+        &mut self,
+        code: &[u8],
+        host: &mut dyn ScriptHost,
+    ) -> Result<Vec<Registered>, Failure> {
+        let stack = self.stack();
+        let mut load = Load { code, is_syntax: false };
+        self.shared.registered.begin();
+        self.begin(host);
+        stack.push_value(LOADER);
+        stack.push_address(std::ptr::from_mut(&mut load).cast());
+        let result = stack.protected_call(1, 0, 0);
+        self.end();
+        let registered = self.shared.registered.end();
+        let Err(Raise) = result else {
+            return Ok(registered);
+        };
+        let text = self.unlimited(failure::text_of_error);
+        stack.set_top(LOADER);
+        self.release(registered.into_iter().map(|registered| registered.function));
+        let line = if load.is_syntax {
+            [b"ERR Error compiling function: ", text.strip_prefix(b"ERR ").unwrap_or(&text)]
+                .concat()
+        } else {
+            [b"ERR Error registering functions: ", &text[..]].concat()
+        };
+        Err(Failure { line, counted: false })
+    }
+
+    /// Gives back functions of libraries that are no more.
+    pub fn release(&mut self, functions: impl IntoIterator<Item = FunctionRef>) {
+        for function in functions {
+            self.stack().forget(function.0);
+        }
+        self.stack().collect();
+    }
+
+    /// Calls a function that this machine has loaded, with keys and arguments as its parameters.
+    /// Otherwise as [`Vm::run`]; `name` is the function's, for the errors.
+    ///
+    /// # Errors
+    /// The line for the client when an error left the function.
+    pub fn call_function(
+        &mut self,
+        function: &FunctionRef,
+        name: &[u8],
+        keys: &[&[u8]],
+        args: &[&[u8]],
+        host: &mut dyn ScriptHost,
+        sink: &mut dyn ReplySink,
+    ) -> Result<(), Failure> {
+        let levels = &mut std::mem::take(&mut self.levels);
+        let task = Task { reference: function.0, keys, args, levels, sink, is_function: true };
+        let result = self.run_task(task, name, host);
         self.levels = std::mem::take(levels);
         result
     }
@@ -234,24 +300,34 @@ impl Vm {
         Ok(reference.get())
     }
 
-    /// Runs a task with the host lent to it and the hook set.
+    /// Lends the host and sets the hook.
+    fn begin(&self, host: &mut dyn ScriptHost) {
+        self.shared.enter(host);
+        self.stack().set_hook(Some(hook), ffi::LUA_MASKCOUNT, self.limits.tick_instructions);
+    }
+
+    /// Takes the host away, and what was left in buffers.
+    fn end(&self) {
+        self.stack().set_hook(None, 0, 0);
+        self.shared.leave();
+        self.shared.buffer.trim();
+    }
+
+    /// Runs a task with the host lent to it.
     fn run_task(
         &mut self,
-        task: &mut Task<'_>,
+        mut task: Task<'_>,
         name: &[u8],
         host: &mut dyn ScriptHost,
     ) -> Result<(), Failure> {
         let stack = self.stack();
-        self.shared.enter(host);
-        stack.set_hook(Some(hook), ffi::LUA_MASKCOUNT, self.limits.tick_instructions);
+        self.begin(host);
         stack.push_value(ENTRY);
-        stack.push_address(std::ptr::from_mut(task).cast());
+        stack.push_address(std::ptr::from_mut(&mut task).cast());
         let result = stack.protected_call(1, 0, HANDLER);
-        stack.set_hook(None, 0, 0);
-        self.shared.leave();
+        self.end();
         let result = result.map_err(|Raise| self.unlimited(|stack| failure::of_error(stack, name)));
-        stack.set_top(ENTRY);
-        self.shared.buffer.trim();
+        stack.set_top(LOADER);
         if result.is_err() || self.memory() > self.limits.memory_bytes_max / 2 {
             stack.collect();
         }
@@ -324,9 +400,10 @@ fn main_state(lua: &Lua) -> *mut lua_State {
 }
 
 /// Makes the globals, and V1's values, which are put into the registry at `places`.
-fn build(stack: Stack, shared: &Shared, places: &Cell<(c_int, c_int)>) -> Outcome {
+fn build(stack: Stack, shared: &Shared, places: &Cell<[c_int; 3]>) -> Outcome {
     sandbox::build(stack, shared)?;
-    let real = stack.top();
+    let shade = stack.top();
+    let real = shade - 1;
     stack.push_address(std::ptr::from_ref(&SHARED_KEY).cast_mut().cast());
     stack.push_address(std::ptr::from_ref(shared).cast_mut().cast());
     stack.raw_set(REGISTRY);
@@ -334,7 +411,9 @@ fn build(stack: Stack, shared: &Shared, places: &Cell<(c_int, c_int)>) -> Outcom
     let handler = stack.keep();
     stack.push_value(real);
     stack.push_function(native!(run_entry), shared, 1);
-    places.set((handler, stack.keep()));
+    let entry = stack.keep();
+    library::push_loader(stack, shared, real, shade);
+    places.set([handler, entry, stack.keep()]);
     Ok(0)
 }
 

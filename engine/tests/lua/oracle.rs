@@ -1,1 +1,0 @@
-//! redis-server, which says what is right.
