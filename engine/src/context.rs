@@ -191,7 +191,11 @@ impl<'s> Context<'s> {
     /// The TID of a write that replaces a record of version `old`.
     #[inline]
     pub(crate) fn next_tid(&mut self, old: Tid) -> Tid {
-        let tid = self.state.last.max(old).max(Tid::start_of(self.epoch)).next();
+        // Read anew: what this session has seen since the turn began may be of a later epoch than
+        // the turn, and a log that ends between the two must not keep the effect without its cause.
+        let epoch = self.shared.epochs.current();
+        debug_assert!(epoch >= self.epoch, "epochs only grow");
+        let tid = self.state.last.max(old).max(Tid::start_of(epoch)).next();
         self.state.last = tid;
         tid
     }
@@ -490,9 +494,6 @@ impl<'s> Context<'s> {
             self.state.fallow.push_back(Fallow { epoch, db, hash });
         } else if old.is_none_or(Record::is_gone) {
             self.queue_for_eviction(db, hash);
-            if old.is_some_and(Record::is_pinned) {
-                self.shared.databases[usize::from(db)].note_arrival();
-            }
         }
         // A tombstone over nothing only keeps a place: nobody can tell.
         if !new.is_tombstone() || old.is_some_and(|old| !old.is_gone()) {

@@ -3,6 +3,8 @@
 //! Why it exists: handlers say what to read and write; which of the ways of context.rs makes that
 //! atomic depends on the row alone (one key, several, the whole store) and is chosen here.
 
+use zumic_error::{CommandError, DurabilityError};
+
 use crate::collection::Presence;
 use crate::commands::{CommandSpec, Flags, Handler};
 use crate::context::{Context, KeyRef, Mode, Seen};
@@ -49,13 +51,14 @@ impl<'s> Context<'s> {
         result
     }
 
-    /// Whether the log can take a write now: too much may be waiting for the disk.
+    /// Whether the log can take a write now: it may have stopped, or wait for the disk.
     #[inline]
     pub(crate) fn admit_write(&self) -> Result<(), Halt> {
-        match &self.state.journal {
-            Some(journal) if journal.is_congested() => Err(Halt::Busy),
-            _ => Ok(()),
+        let Some(journal) = &self.state.journal else { return Ok(()) };
+        if let Some(why) = journal.fault() {
+            return Err(CommandError::from(DurabilityError::LogStopped(why)).into());
         }
+        if journal.is_congested() { Err(Halt::Busy) } else { Ok(()) }
     }
 
     /// Calls the handler in the mode that was prepared.

@@ -101,7 +101,8 @@ impl Epochs {
     /// The current epoch.
     #[must_use]
     pub fn current(&self) -> u64 {
-        // ORDER: Relaxed (unpaired); a report.
+        // ORDER: Relaxed (unpaired); the number alone matters. Who has seen another session's write
+        // sees the epoch of that write here, or a later one (coherence).
         self.current.load(Ordering::Relaxed)
     }
 

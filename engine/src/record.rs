@@ -552,11 +552,6 @@ impl Record {
         self.header.meta.store(meta, Ordering::Relaxed);
     }
 
-    /// Whether a WATCH relies on this tombstone.
-    pub(crate) fn is_pinned(&self) -> bool {
-        self.is_tombstone() && (1..ACCESS_MAX).contains(&self.access())
-    }
-
     /// Adds a WATCH to a tombstone; false when it is being removed (R4).
     pub(crate) fn pin(&self) -> bool {
         self.change_pins(|pins| (pins < ACCESS_MAX - 1).then(|| pins + 1))

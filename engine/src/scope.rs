@@ -27,8 +27,6 @@ pub(crate) struct Watch {
     pub(crate) absent: bool,
     /// How often its database had been emptied or swapped.
     pub(crate) generation: u64,
-    /// How often a watched absent key of its database had come.
-    pub(crate) arrivals: u64,
 }
 
 impl Scope {

@@ -67,15 +67,12 @@ pub(crate) struct Database {
     map: AtomicPtr<Map>,
     /// How often the map was replaced.
     generation: AtomicU64,
-    /// How often an absent key came that somebody watched: a flush may remove it, and what the
-    /// WATCH had pinned with it.
-    arrivals: AtomicU64,
 }
 
 impl Database {
     fn new() -> Self {
         let map = AtomicPtr::new(Box::into_raw(Box::default()));
-        Self { map, generation: AtomicU64::new(0), arrivals: AtomicU64::new(0) }
+        Self { map, generation: AtomicU64::new(0) }
     }
 
     #[inline]
@@ -97,19 +94,6 @@ impl Database {
     pub(crate) fn generation(&self) -> u64 {
         // ORDER: Relaxed (unpaired); changed under the barrier only.
         self.generation.load(Ordering::Relaxed)
-    }
-
-    /// How often an absent key came that somebody watched.
-    pub(crate) fn arrivals(&self) -> u64 {
-        // ORDER: Relaxed (unpaired); compared only after a barrier, which orders it.
-        self.arrivals.load(Ordering::Relaxed)
-    }
-
-    /// Counts one.
-    #[cold]
-    pub(crate) fn note_arrival(&self) {
-        // ORDER: Relaxed (unpaired); as above.
-        self.arrivals.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Puts another map in place. Under the barrier only.

@@ -333,11 +333,9 @@ impl<'s> Context<'s> {
                 continue;
             }
             let hash = self.hash(key);
-            let database = &self.shared.databases[usize::from(db)];
-            let (generation, arrivals) = (database.generation(), database.arrivals());
             let (tid, absent) = self.watch_one(db, hash, key)?;
-            let key = (*key).into();
-            self.scope.watches.push(Watch { db, key, tid, absent, generation, arrivals });
+            let generation = self.shared.databases[usize::from(db)].generation();
+            self.scope.watches.push(Watch { db, key: (*key).into(), tid, absent, generation });
         }
         Ok(())
     }
@@ -423,11 +421,9 @@ impl<'s> Context<'s> {
             let pointer = owned.unwrap_or_else(|| self.lookup(watch.db, hash, &watch.key));
             if pointer.is_null() {
                 // A pinned tombstone goes with its database, when that is emptied or swapped away,
-                // or when the key comes and goes again. Only the latter touches the key; which
-                // key it was that came before its database went, is not known.
-                let database = &self.shared.databases[usize::from(watch.db)];
-                let emptied = watch.generation != database.generation();
-                return watch.absent && emptied && watch.arrivals == database.arrivals();
+                // or when the key comes and goes again. Only the latter touches the key.
+                let generation = self.shared.databases[usize::from(watch.db)].generation();
+                return watch.absent && watch.generation != generation;
             }
             // SAFETY: found under this turn's guard.
             let record: &'s Record = unsafe { Record::from_raw(pointer) };

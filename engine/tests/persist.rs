@@ -1,13 +1,14 @@
 //! The log from outside: what sessions wrote is there after the end of the process.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use engine::persist::{Directory, Fsync, Options, Persistence, Progress, Stage};
-use engine::{Engine, Halt};
+use engine::persist::testing::MemoryDisk;
+use engine::persist::{Damage, Directory, Fsync, Options, Persistence, Progress, Stage};
+use engine::{Engine, Halt, Journal, Tid};
 
 const NOW_MS: u64 = 1_700_000_000_000;
 
@@ -115,4 +116,74 @@ fn a_second_process_is_kept_out() {
     let error = refused.unwrap_err();
     assert_eq!(error.kind(), zumic_error::ErrorKind::Resource);
     assert!(error.to_string().contains("locked by another process"), "{error}");
+}
+
+/// Takes the TIDs down.
+#[derive(Debug)]
+struct Tids(Arc<Mutex<Vec<Tid>>>);
+
+impl Journal for Tids {
+    fn stage(&mut self, _: u16, _: &[&[u8]]) {}
+    fn publish(&mut self, tid: Tid, _: u64) {
+        self.0.lock().unwrap().push(tid);
+    }
+    fn withdraw(&mut self) {}
+    fn turn_ended(&mut self) {}
+    fn is_congested(&self) -> bool {
+        false
+    }
+    fn fault(&self) -> Option<String> {
+        None
+    }
+}
+
+/// A turn that began in one epoch reads what another session wrote in the next, and writes it down.
+/// TIDs once used the epoch of the turn's beginning, so a log that ended between the two epochs
+/// kept the note and not what it spoke of; a write now takes the epoch it happens in.
+#[test]
+fn a_write_is_of_no_earlier_epoch_than_what_its_session_has_seen() {
+    let engine = Engine::builder().build();
+    let tids = Arc::new(Mutex::new(Vec::new()));
+    let mut sessions = [engine.session(), engine.session()];
+    for session in &mut sessions {
+        session.set_journal(Box::new(Tids(Arc::clone(&tids))));
+    }
+    let [long, other] = &mut sessions;
+    let mut turn = long.enter(NOW_MS);
+    engine.resume_at(engine.stats().epoch + 1);
+    other.enter(NOW_MS).set(0, b"cause", b"1").unwrap();
+    assert!(turn.get(0, b"cause").unwrap().is_some());
+    turn.set(0, b"effect", b"1").unwrap();
+    let tids = tids.lock().unwrap();
+    assert_eq!(tids.len(), 2);
+    assert!(tids[1].epoch() >= tids[0].epoch(), "{tids:?}");
+}
+
+/// After a clean end nothing that was written may be cut off as a torn tail: the end itself vouches
+/// for the last entry.
+#[test]
+fn damage_after_a_clean_end_is_never_taken_for_a_torn_tail() {
+    let disk = MemoryDisk::default();
+    let engine = Engine::builder().databases(1).build();
+    let options = Options::default();
+    let shared = Arc::new(disk.clone());
+    let log = Persistence::open(&engine, shared, options, &Progress::default()).unwrap();
+    let mut session = engine.session();
+    session.set_journal(log.journal());
+    set(&mut session.enter(NOW_MS), b"key", b"the only value");
+    drop(session);
+    log.close().unwrap();
+    let name = "log-0000000000000001.zlog";
+    let content = disk.read(name).unwrap();
+    let at = content.windows(14).position(|bytes| bytes == b"the only value").unwrap();
+    let mut changed = content;
+    changed[at] = b'T';
+    disk.put(name, changed);
+    let engine = Engine::builder().databases(1).build();
+    let opened = Persistence::open(&engine, Arc::new(disk), options, &Progress::default());
+    let error = opened.unwrap_err();
+    let source = std::error::Error::source(&error).expect("a source");
+    let damage = source.downcast_ref::<Damage>().expect("damage");
+    assert!(damage.file.ends_with(name) && damage.offset < at as u64, "{damage}");
+    assert!(error.to_string().contains("is damaged at byte"), "{error}");
 }

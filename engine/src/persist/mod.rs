@@ -10,6 +10,8 @@ pub mod rdb;
 #[allow(dead_code, reason = "the writer of snapshot files comes next")]
 pub mod snapshot;
 mod storage;
+#[doc(hidden)]
+pub mod testing;
 
 pub use facade::{Fsync, LogStatus, Options, Persistence, Recovery};
 pub use log::entry::{Entry, LoggedEffect};

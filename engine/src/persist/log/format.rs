@@ -8,7 +8,7 @@
 //!  0 magic "ZUMICLOG"                           0 magic "ZLOGBLCK"
 //!  8 u32 version  12 u32 kind                   8 u64 nonce, that of the segment
 //! 16 u64 nonce, random                         16 u64 epoch, complete with this block
-//! 24 u64 index, one more than the last one's   24 u64 synced: epoch known durable before
+//! 24 u64 index, one more than the last one's   24 u64 synced: epoch of a block on the disk
 //! 32 u64 base: epoch complete before           32 u64 highest epoch of any entry so far
 //! 40 u64 highest epoch of any entry before     40 u64 payload bytes
 //! 48 u64 length of the segment before          48 u64 checksum, see `checksum`

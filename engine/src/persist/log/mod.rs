@@ -17,7 +17,10 @@ pub(crate) mod core;
 pub(crate) mod entry;
 pub(crate) mod format;
 pub mod lane;
+pub mod properties;
 pub(crate) mod recover;
 pub(crate) mod replay;
 pub(crate) mod syncer;
+#[cfg(all(test, not(loom)))]
+mod tests;
 pub(crate) mod thread;

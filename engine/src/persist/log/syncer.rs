@@ -12,26 +12,28 @@ use std::{io, thread};
 
 use crate::persist::storage::DiskFile;
 
-/// The epoch that is durable by it, how long it took, and whether it worked.
-pub(crate) type Done = (u64, Duration, io::Result<()>);
+/// What a sync makes durable: the last epoch, and that of the last block.
+pub(crate) type Epochs = (u64, u64);
+/// The epochs, how long it took, and whether it worked.
+pub(crate) type Done = (Epochs, Duration, io::Result<()>);
 
 /// A sync in the background, one at a time.
 pub(crate) struct Syncer {
-    jobs: Sender<(Vec<Arc<dyn DiskFile>>, u64)>,
+    jobs: Sender<(Vec<Arc<dyn DiskFile>>, Epochs)>,
     results: Receiver<Done>,
     busy: bool,
 }
 
 impl Syncer {
     pub(crate) fn start() -> io::Result<Self> {
-        let (jobs, inbox) = channel::<(Vec<Arc<dyn DiskFile>>, u64)>();
+        let (jobs, inbox) = channel::<(Vec<Arc<dyn DiskFile>>, Epochs)>();
         let (outbox, results) = channel();
         // It ends when the sender goes.
         thread::Builder::new().name("zumic-sync".into()).spawn(move || {
-            for (files, epoch) in inbox {
+            for (files, epochs) in inbox {
                 let began = Instant::now();
                 let result = files.iter().try_for_each(|file| file.sync());
-                if outbox.send((epoch, began.elapsed(), result)).is_err() {
+                if outbox.send((epochs, began.elapsed(), result)).is_err() {
                     return;
                 }
             }
@@ -43,11 +45,11 @@ impl Syncer {
         self.busy
     }
 
-    /// Begins to sync `files`, after which `epoch` is durable.
-    pub(crate) fn begin(&mut self, files: Vec<Arc<dyn DiskFile>>, epoch: u64) {
+    /// Begins to sync `files`, after which `epochs` are durable.
+    pub(crate) fn begin(&mut self, files: Vec<Arc<dyn DiskFile>>, epochs: Epochs) {
         assert!(!self.busy, "one sync at a time");
         self.busy = true;
-        self.jobs.send((files, epoch)).expect("the thread ends after its sender");
+        self.jobs.send((files, epochs)).expect("the thread ends after its sender");
     }
 
     /// The result, if it is there.

@@ -20,7 +20,7 @@ use super::appender::{Appender, Beginning};
 use super::core::Core;
 use super::format::{BLOCK_HEADER_BYTES, Kind, RUN_HEADER_BYTES};
 use super::lane::LaneReader;
-use super::syncer::Syncer;
+use super::syncer::{Done, Syncer};
 use crate::persist::Fsync;
 use crate::shared::{Public, Shared};
 
@@ -65,6 +65,8 @@ pub(crate) struct LogThread {
     written: u64,
     /// Of the last block.
     marked: u64,
+    /// Of the last block that is known to be on the disk: what new blocks vouch for.
+    vouched: u64,
     /// The highest epoch of any entry.
     highest: u64,
     /// Written since the last sync began.
@@ -93,6 +95,7 @@ impl LogThread {
             block: Vec::new(),
             written,
             marked: written,
+            vouched: written,
             highest,
             dirty: false,
             synced_at: Instant::now(),
@@ -222,7 +225,7 @@ impl LogThread {
     }
 
     fn append(&mut self, epoch: u64) -> io::Result<()> {
-        let synced = self.core.durable();
+        let synced = self.vouched;
         if self.appender.is_full(self.block.len()) {
             self.appender.begin(Beginning {
                 kind: Kind::Next,
@@ -275,7 +278,7 @@ impl LogThread {
         }
         self.dirty = false;
         self.synced_at = Instant::now();
-        self.syncer.begin(self.appender.take_unsynced(), self.written);
+        self.syncer.begin(self.appender.take_unsynced(), (self.written, self.marked));
     }
 
     /// Syncs everything written, here and now.
@@ -290,16 +293,20 @@ impl LogThread {
         self.synced_at = Instant::now();
         let files = self.appender.take_unsynced();
         let result = files.iter().try_for_each(|file| file.sync());
-        self.note_sync((self.written, self.synced_at.elapsed(), result));
+        let epochs = (self.written, self.marked);
+        self.note_sync((epochs, self.synced_at.elapsed(), result));
     }
 
-    fn note_sync(&mut self, (epoch, took, result): (u64, Duration, io::Result<()>)) {
+    fn note_sync(&mut self, ((epoch, marked), took, result): Done) {
         let figures = &self.core.figures;
         figures.syncs.add(1);
         figures.sync_us_last.set(micros(took));
         figures.sync_us_max.set(figures.sync_us_max.get().max(micros(took)));
         match result {
-            Ok(()) => self.tell_durable(epoch),
+            Ok(()) => {
+                self.vouched = self.vouched.max(marked);
+                self.tell_durable(epoch);
+            }
             Err(error) => self.fail("syncing the log", &error),
         }
     }
@@ -401,7 +408,7 @@ impl LogThread {
             kind: Kind::Gap,
             base: closed,
             highest: self.highest,
-            synced: self.core.durable(),
+            synced: self.vouched,
         })?;
         self.marked = closed;
         self.written = self.written.max(closed);
