@@ -7,6 +7,8 @@
 //!
 //! `ZUMIC_STRESS` multiplies the number of commands; `ZUMIC_SEED` repeats a run.
 
+#[path = "differential/dumps.rs"]
+mod dumps;
 #[path = "differential/lists.rs"]
 mod lists;
 #[path = "differential/sets.rs"]
@@ -171,7 +173,8 @@ const TEMPLATES: &[&str] = &[
 ];
 
 /// The templates by groups, each of which is as likely as another.
-const GROUPS: &[&[&str]] = &[TEMPLATES, lists::TEMPLATES, sets::TEMPLATES, sorted_sets::TEMPLATES];
+const GROUPS: &[&[&str]] =
+    &[TEMPLATES, dumps::TEMPLATES, lists::TEMPLATES, sets::TEMPLATES, sorted_sets::TEMPLATES];
 
 const VALUES: &[&[u8]] =
     &[b"", b"v", b"hello world", b"\x00\xff\r\n", b"10", b"-1", b"3.5", b"0x10", b" 1", b"abc123"];
@@ -251,6 +254,7 @@ fn word(random: &mut Random, text: &str) -> Vec<u8> {
         "R" => random.pick(sorted_sets::SCORE_ENDS).as_bytes(),
         "S" => random.pick(sorted_sets::SCORES).as_bytes(),
         "Y" => random.pick(sorted_sets::LEX_ENDS).as_bytes(),
+        "PAY" => return random.pick(dumps::PAYLOADS).to_vec(),
         "P" => return format!("p{}", random.below(2)).into_bytes(),
         "Z" => return format!("z{}", random.below(2)).into_bytes(),
         "XCON" => random.pick(&["c", "d"]).as_bytes(),

@@ -47,6 +47,7 @@ scripts!(
     blocking_sorted_sets,
     collection_events,
     connection,
+    dump,
     events,
     expiry,
     geo,

@@ -11,6 +11,7 @@ mod bitmaps;
 mod blocking;
 mod command;
 mod connection;
+mod dump;
 mod expire;
 mod extended;
 mod geo;

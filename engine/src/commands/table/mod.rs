@@ -13,6 +13,7 @@
 mod bitmaps;
 mod command;
 mod connection;
+mod dump;
 mod expire;
 mod geo;
 mod hash_fields;
@@ -43,6 +44,7 @@ const GROUPS: &[&[CommandSpec]] = &[
     bitmaps::ROWS,
     command::ROWS,
     connection::ROWS,
+    dump::ROWS,
     expire::ROWS,
     geo::ROWS,
     hash_fields::ROWS,

@@ -6,9 +6,10 @@
 //! these values.
 //!
 //! Reading order: `damage`, `input`, `sink`, `lzf` (the ground); `value` (the codec); `store` (into
-//! the keyspace and out of it).
+//! the keyspace and out of it), `dump` (payloads).
 
 mod damage;
+mod dump;
 mod input;
 mod lzf;
 mod sink;
@@ -16,6 +17,7 @@ mod store;
 pub mod value;
 
 pub use damage::{Damage, Flaw};
+pub use dump::{Checksum, checksum, open, seal};
 pub use input::{Input, Word};
 pub use lzf::{compress, decompress};
 pub use sink::{Sink, put_length, put_string};
