@@ -65,6 +65,7 @@ pub(crate) struct VTable {
     kind: Kind,
     free: unsafe fn(NonNull<Head>),
     duplicate: unsafe fn(NonNull<Head>) -> ObjectRef,
+    share: unsafe fn(NonNull<Head>) -> ObjectRef,
     encoding: unsafe fn(NonNull<Head>) -> &'static str,
     prefetch: unsafe fn(NonNull<Head>, &[&[u8]]),
     /// The encoding of a packed block.
@@ -80,6 +81,7 @@ impl VTable {
             kind: T::KIND,
             free: free::<T>,
             duplicate: duplicate::<T>,
+            share: share::<T>,
             encoding: encoding::<T>,
             prefetch: prefetch::<T>,
             packed_encoding: |code, bytes| T::encoding(T::view(code, bytes)),
@@ -113,6 +115,17 @@ unsafe fn duplicate<T: Collection>(head: NonNull<Head>) -> ObjectRef {
     let body = unsafe { body_of::<T>(head) };
     // SAFETY: guaranteed by the caller.
     ObjectRef::new(unsafe { &*body }.clone())
+}
+
+/// As it is now, for a snapshot.
+///
+/// # Safety
+/// As for [`duplicate`].
+unsafe fn share<T: Collection>(head: NonNull<Head>) -> ObjectRef {
+    // SAFETY: guaranteed by the caller.
+    let body = unsafe { body_of::<T>(head) };
+    // SAFETY: guaranteed by the caller.
+    ObjectRef::new(unsafe { &*body }.share())
 }
 
 /// OBJECT ENCODING's answer.
@@ -291,13 +304,14 @@ impl ObjectRef {
         unsafe { (self.head().vtable.duplicate)(self.0) }
     }
 
-    /// What a snapshot takes of it: the collection as it is now, whatever becomes of this one.
+    /// What a snapshot takes of it: the collection as it is now, whatever becomes of this one. To
+    /// be read in order ([`Collection::share`]).
     ///
     /// # Safety
     /// As for [`ObjectRef::duplicate`].
     pub(crate) unsafe fn share(&self) -> Self {
-        // SAFETY: guaranteed by the caller.
-        unsafe { self.duplicate() }
+        // SAFETY: B1, and guaranteed by the caller.
+        unsafe { (self.head().vtable.share)(self.0) }
     }
 
     /// What OBJECT ENCODING answers.

@@ -9,6 +9,7 @@ use engine::map::bucket::{Bucket, load, replace};
 use engine::map::deadline::{DeadlineMinimum, NEVER};
 use engine::map::word::Word;
 use engine::slab::returns::{Block, Door, Visits};
+use engine::structures::cow::CowVec;
 use engine::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use engine::{Commit, CommitState, Followers};
 use loom::cell::UnsafeCell;
@@ -37,6 +38,67 @@ fn intent_commit_read() {
             assert_eq!(commit.state(), CommitState::Committed, "a commit was taken back");
         }
         owner.join().unwrap();
+    });
+}
+
+/// An element that loom watches.
+struct Watched(UnsafeCell<u32>);
+
+impl Clone for Watched {
+    fn clone(&self) -> Self {
+        Self(UnsafeCell::new(self.get()))
+    }
+}
+
+impl Watched {
+    fn get(&self) -> u32 {
+        // SAFETY: loom fails the model if somebody writes meanwhile.
+        self.0.with(|value| unsafe { *value })
+    }
+}
+
+/// Who edits a block has it alone: whoever shared it has read it to the end.
+///
+/// Fails if `cow-count` loses its Release, or its Acquire in `is_unique`.
+#[test]
+fn cow_read_edit() {
+    explore(3, || {
+        let mut original: CowVec<Watched> = (1..3).map(|n| Watched(UnsafeCell::new(n))).collect();
+        let clone = original.clone();
+        let reader = thread::spawn(move || {
+            assert_eq!((clone[0].get(), clone[1].get()), (1, 2), "a clone changed");
+        });
+        // SAFETY: loom fails the model if somebody reads meanwhile.
+        original.unshare()[1].0.with_mut(|value| unsafe { *value = 3 });
+        assert_eq!((original[0].get(), original[1].get()), (1, 3));
+        reader.join().unwrap();
+    });
+}
+
+/// The last of those who share a block frees it, after all have read it.
+///
+/// Fails if `cow-count` loses its Release, or its Acquire in `drop`.
+#[test]
+fn cow_read_free() {
+    /// Writes when it is dropped, as who frees memory may.
+    struct Last(UnsafeCell<u32>);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            // SAFETY: loom fails the model if somebody reads meanwhile.
+            self.0.with_mut(|value| unsafe { *value = 0 });
+        }
+    }
+    explore(3, || {
+        let original: CowVec<Last> = std::iter::once(Last(UnsafeCell::new(7))).collect();
+        let clone = original.clone();
+        let read = |shared: &CowVec<Last>| {
+            // SAFETY: loom fails the model if somebody writes meanwhile.
+            assert_eq!(shared[0].0.with(|value| unsafe { *value }), 7);
+        };
+        let other = thread::spawn(move || read(&clone));
+        read(&original);
+        drop(original);
+        other.join().unwrap();
     });
 }
 

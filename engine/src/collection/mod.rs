@@ -50,8 +50,8 @@ const PARTS_PER_STEP: usize = 1_000;
 
 /// A type of collection.
 ///
-/// Values are plain data: no locks, no atomics. The engine sees to it that nobody reads while
-/// somebody edits.
+/// Values are plain data, without locks. The engine sees to it that nobody reads while somebody
+/// edits. Clones of large ones share their parts (`structures::cow`): both may be edited.
 pub trait Collection: Clone + Default + Debug + Send + Sync + Sized + 'static {
     /// Its type.
     const KIND: Kind;
@@ -79,6 +79,12 @@ pub trait Collection: Clone + Default + Debug + Send + Sync + Sized + 'static {
     /// Removes parts that have expired at `now_ms`, at most `limit`. Returns how many.
     fn remove_due(&mut self, _now_ms: u64, _limit: usize) -> usize {
         0
+    }
+    /// The value as it is now, to be read in order while this one is edited: what a snapshot takes
+    /// while a command waits, so it must not copy elements. It need not serve anything else.
+    #[must_use]
+    fn share(&self) -> Self {
+        self.clone()
     }
     /// Hints that these elements (fields, members) will be looked for soon. Nothing by default.
     #[inline]

@@ -417,6 +417,13 @@ impl Collection for SortedSet {
         }
     }
 
+    fn share(&self) -> Self {
+        match self {
+            Self::Listpack(list) => Self::Listpack(list.clone()),
+            Self::Ranked(ranked) => Self::Ranked(ranked.share()),
+        }
+    }
+
     fn packed(&self) -> Option<(u8, &[u8])> {
         match self {
             Self::Listpack(list) => Some((LISTPACK, list.as_packed())),

@@ -1,16 +1,20 @@
 //! Numbered places for the nodes of one structure.
 //!
 //! Why it exists: nodes name each other by 32-bit numbers instead of pointers, so that a member
-//! index entry is 8 bytes, a clone is a plain copy and dropping never recurses. Places come in
-//! chunks that never move: growing costs one small allocation, never a copy of everything. Not
-//! for values that outlive their structure.
+//! index entry is 8 bytes and dropping never recurses. Places come in chunks that never move:
+//! growing costs one small allocation, never a copy of everything. A clone shares the chunks;
+//! who edits a place copies its chunk first if need be, and so shares what the other values of
+//! the chunk own. Not for values that outlive their structure.
 //!
 //! Invariants
 //! - A1: every chunk but the last is full, and no chunk holds more than [`CHUNK`] places.
 //! - A2: `heap` is the sum of what the values own on the heap.
 
-/// Places of a chunk.
-const CHUNK: usize = 256;
+use crate::structures::cow::CowVec;
+
+/// Places of a chunk. A clone counts one up per chunk; the first edit of a chunk afterwards copies
+/// that many headers, of 32 bytes, and counts one up for each (`ranked::tests` has the figures).
+const CHUNK: usize = 128;
 
 /// What a value owns on the heap.
 pub(super) trait Heap {
@@ -18,16 +22,16 @@ pub(super) trait Heap {
     fn heap(&self) -> usize;
 }
 
-impl Heap for Box<[u8]> {
+impl Heap for CowVec<u8> {
     fn heap(&self) -> usize {
-        self.len()
+        self.heap_bytes()
     }
 }
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct Arena<T> {
-    chunks: Vec<Vec<T>>,
+    chunks: Vec<CowVec<T>>,
     free: Vec<u32>,
     heap: usize,
 }
@@ -38,7 +42,7 @@ impl<T> Default for Arena<T> {
     }
 }
 
-impl<T: Default + Heap> Arena<T> {
+impl<T: Clone + Default + Heap> Arena<T> {
     /// Stores a value; its number stays the same until [`Arena::take`].
     pub(super) fn add(&mut self, value: T) -> u32 {
         self.heap += value.heap();
@@ -49,11 +53,11 @@ impl<T: Default + Heap> Arena<T> {
         if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
             // The first chunk grows as needed: most structures are small.
             let room = if self.chunks.is_empty() { 1 } else { CHUNK };
-            self.chunks.push(Vec::with_capacity(room));
+            self.chunks.push(CowVec::with_capacity(room));
         }
         let before = (self.chunks.len() - 1) * CHUNK;
         let chunk = self.chunks.last_mut().expect("pushed above");
-        chunk.push(value);
+        chunk.unshare().push(value);
         u32::try_from(before + chunk.len() - 1).expect("fewer than 2^32 nodes")
     }
 
@@ -72,11 +76,16 @@ impl<T: Default + Heap> Arena<T> {
         &self.chunks[id / CHUNK][id % CHUNK]
     }
 
+    /// The value at a place, for edits that leave as many bytes with it (A2).
+    #[inline]
+    pub(super) fn get_mut(&mut self, id: u32) -> &mut T {
+        self.place(id)
+    }
+
     /// Changes the value at a place; what it owns is counted anew.
     #[inline]
     pub(super) fn edit<R>(&mut self, id: u32, change: impl FnOnce(&mut T) -> R) -> R {
-        let id = id as usize;
-        let value = &mut self.chunks[id / CHUNK][id % CHUNK];
+        let value = self.place(id);
         let before = value.heap();
         let result = change(value);
         let after = value.heap();
@@ -87,11 +96,12 @@ impl<T: Default + Heap> Arena<T> {
     /// Bytes of the values, of what they own and of the places themselves.
     pub(super) fn memory(&self) -> usize {
         // All chunks but the first are allocated whole.
-        let first = self.chunks.first().map_or(0, Vec::capacity);
-        let places = first + self.chunks.len().saturating_sub(1) * CHUNK;
+        let first = self.chunks.first().map_or(0, CowVec::heap_bytes);
+        let others = self.chunks.len().saturating_sub(1) * CowVec::<T>::bytes_for(CHUNK);
         self.heap
-            + places * size_of::<T>()
-            + self.chunks.capacity() * size_of::<Vec<T>>()
+            + first
+            + others
+            + self.chunks.capacity() * size_of::<CowVec<T>>()
             + self.free.capacity() * size_of::<u32>()
     }
 
@@ -99,19 +109,19 @@ impl<T: Default + Heap> Arena<T> {
     #[cfg(any(test, fuzzing))]
     pub(super) fn len(&self) -> usize {
         let before = self.chunks.len().saturating_sub(1) * CHUNK;
-        before + self.chunks.last().map_or(0, Vec::len) - self.free.len()
+        before + self.chunks.last().map_or(0, |chunk| chunk.len()) - self.free.len()
     }
 
     #[inline]
     fn place(&mut self, id: u32) -> &mut T {
         let id = id as usize;
-        &mut self.chunks[id / CHUNK][id % CHUNK]
+        &mut self.chunks[id / CHUNK].unshare()[id % CHUNK]
     }
 }
 
 /// The size an allocation of `bytes` really takes in an allocator with four classes per power of
 /// two, as jemalloc has them: asking for less wastes the rest.
-pub(super) fn class_of(bytes: usize) -> usize {
+pub(super) const fn class_of(bytes: usize) -> usize {
     if bytes <= 128 {
         return bytes.next_multiple_of(16);
     }
@@ -119,9 +129,18 @@ pub(super) fn class_of(bytes: usize) -> usize {
     bytes.next_multiple_of(step)
 }
 
+/// Elements for which a vector of at least so many has room, if it is to waste nothing.
+pub(super) const fn room_for<T>(elements: usize) -> usize {
+    CowVec::<T>::capacity_within(class_of(CowVec::<T>::bytes_for(elements)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn bytes(byte: u8, len: usize) -> CowVec<u8> {
+        std::iter::repeat_n(byte, len).collect()
+    }
 
     #[test]
     fn classes_are_those_of_jemalloc() {
@@ -133,16 +152,22 @@ mod tests {
 
     #[test]
     fn places_are_used_again_and_counted() {
-        let mut arena: Arena<Box<[u8]>> = Arena::default();
-        let ids: Vec<u32> = (0..600).map(|n| arena.add(vec![0; n].into_boxed_slice())).collect();
+        let mut arena: Arena<CowVec<u8>> = Arena::default();
+        let ids: Vec<u32> = (0..600).map(|n| arena.add(bytes(0, n))).collect();
         assert_eq!(ids, (0..600).collect::<Vec<u32>>());
         assert_eq!(arena.take(599).len(), 599);
         assert_eq!(arena.take(3).len(), 3);
         assert_eq!(arena.len(), 598);
-        assert_eq!(arena.add(vec![1; 8].into_boxed_slice()), 3);
-        arena.edit(3, |value| *value = vec![2; 9].into_boxed_slice());
+        assert_eq!(arena.add(bytes(1, 8)), 3);
+        arena.edit(3, |value| *value = bytes(2, 9));
         assert_eq!(&**arena.get(3), [2; 9]);
-        assert_eq!(arena.heap, 599 * 598 / 2 - 3 + 9);
-        assert!(arena.memory() > arena.heap + 600 * size_of::<Box<[u8]>>());
+        let count = CowVec::<u8>::bytes_for(1) - 1;
+        assert_eq!(arena.heap, 599 * 598 / 2 - 3 + 9 + 598 * count);
+        assert!(arena.memory() > arena.heap + 600 * size_of::<CowVec<u8>>());
+        // A clone shares everything but the chunk that is edited, and that one's other values.
+        let before = arena.clone();
+        arena.edit(5, |value| value.unshare().push(7));
+        assert_eq!((before.get(5).len(), arena.get(5).len()), (5, 6));
+        assert_eq!(before.get(6).as_ptr(), arena.get(6).as_ptr());
     }
 }

@@ -26,13 +26,14 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::arena::{Arena, Heap, class_of};
+use super::arena::{Arena, Heap, room_for};
 use super::search::{self, SCORE, score_at};
 use crate::prefetch;
+use crate::structures::cow::CowVec;
 
 /// Most bytes of a block. Larger ones need fewer inner nodes but longer moves: with members of
 /// 16 bytes, a block of 2 KiB holds 75 (`cargo bench --bench ranked`).
-pub(super) const BYTES_MAX: usize = 2048;
+pub(super) const BYTES_MAX: usize = CowVec::<u8>::capacity_within(2048);
 /// Below this a block looks for a neighbour to merge with.
 pub(super) const BYTES_MIN: usize = BYTES_MAX / 4;
 /// Most bytes of two blocks that merge: a later insertion must not split them at once.
@@ -58,12 +59,12 @@ pub(super) type Leaf = Block<1>;
 pub(super) type Inner = Block<12>;
 
 /// The members that do not lie in blocks.
-pub(super) type Long = Arena<Box<[u8]>>;
+pub(super) type Long = Arena<CowVec<u8>>;
 
-/// See the module.
-#[derive(Debug)]
+/// See the module. A clone shares the bytes.
+#[derive(Clone, Debug)]
 pub(super) struct Block<const EXTRA: usize> {
-    bytes: Vec<u8>,
+    bytes: CowVec<u8>,
     len: u16,
     /// The leaf before this one.
     pub(super) previous: u32,
@@ -73,22 +74,13 @@ pub(super) struct Block<const EXTRA: usize> {
 
 impl<const EXTRA: usize> Default for Block<EXTRA> {
     fn default() -> Self {
-        Self { bytes: Vec::new(), len: 0, previous: NONE, next: NONE }
-    }
-}
-
-/// Keeps the capacity, because `memory` counts it.
-impl<const EXTRA: usize> Clone for Block<EXTRA> {
-    fn clone(&self) -> Self {
-        let mut bytes = Vec::with_capacity(self.bytes.capacity());
-        bytes.extend_from_slice(&self.bytes);
-        Self { bytes, ..*self }
+        Self { bytes: CowVec::new(), len: 0, previous: NONE, next: NONE }
     }
 }
 
 impl<const EXTRA: usize> Heap for Block<EXTRA> {
     fn heap(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.heap_bytes()
     }
 }
 
@@ -150,7 +142,7 @@ impl<const EXTRA: usize> Block<EXTRA> {
     /// Only where the order stays the same.
     #[inline]
     pub(super) fn set_score(&mut self, at: usize, score: f64) {
-        self.bytes[at * SCORE..][..SCORE].copy_from_slice(&score.to_le_bytes());
+        self.bytes.unshare()[at * SCORE..][..SCORE].copy_from_slice(&score.to_le_bytes());
     }
 
     #[inline]
@@ -167,7 +159,7 @@ impl<const EXTRA: usize> Block<EXTRA> {
     #[inline]
     fn set_extra(&mut self, at: usize, extra: [u8; EXTRA]) {
         let start = self.extra_start(at);
-        self.bytes[start..start + EXTRA].copy_from_slice(&extra);
+        self.bytes.unshare()[start..start + EXTRA].copy_from_slice(&extra);
     }
 
     #[inline]
@@ -178,7 +170,7 @@ impl<const EXTRA: usize> Block<EXTRA> {
     #[inline]
     fn offset(&self, at: usize) -> u16 {
         let start = self.offset_start(at);
-        u16::from_le_bytes([self.bytes[start], self.bytes[start + 1]])
+        u16::from_le_bytes(self.bytes[start..start + OFFSET].try_into().expect("two bytes"))
     }
 
     /// Where the member begins in `bytes`; at `len`, where the block ends.
@@ -271,19 +263,21 @@ impl<const EXTRA: usize> Block<EXTRA> {
         let places =
             [at * SCORE, self.extra_start(at), self.offset_start(at), self.member_start(at)];
         let offset = places[3] - self.len() * Self::FIXED;
-        self.bytes.resize(old + grown, 0);
-        let bytes = &mut self.bytes;
+        let bytes = self.bytes.unshare();
+        bytes.resize(old + grown, 0);
+        let bytes = &mut **bytes;
         // From the back: what lies between two places moves by what was inserted before it.
         bytes.copy_within(places[3]..old, places[3] + grown);
         bytes.copy_within(places[2]..places[3], places[2] + Self::FIXED);
         bytes.copy_within(places[1]..places[2], places[1] + SCORE + EXTRA);
         bytes.copy_within(places[0]..places[1], places[0] + SCORE);
-        self.len += 1;
-        self.set_score(at, score);
-        self.set_extra(at, extra);
+        bytes[places[0]..][..SCORE].copy_from_slice(&score.to_le_bytes());
+        bytes[places[1] + SCORE..][..EXTRA].copy_from_slice(&extra);
         let offset = u16::try_from(offset).expect("below BYTES_MAX (B2)");
-        self.set_offset(at, if member.is_long { offset | LONG } else { offset });
-        self.bytes[places[3] + Self::FIXED..][..member.bytes.len()].copy_from_slice(member.bytes);
+        let offset = if member.is_long { offset | LONG } else { offset };
+        bytes[places[2] + SCORE + EXTRA..][..OFFSET].copy_from_slice(&offset.to_le_bytes());
+        bytes[places[3] + Self::FIXED..][..member.bytes.len()].copy_from_slice(member.bytes);
+        self.len += 1;
         let moved = u16::try_from(member.bytes.len()).expect("a short member");
         self.shift_offsets(at + 1, |offset| offset + moved);
     }
@@ -294,7 +288,7 @@ impl<const EXTRA: usize> Block<EXTRA> {
         let (start, stop) = (self.member_start(range.start), self.member_start(range.end));
         let extras = self.extra_start(range.start)..self.extra_start(range.end);
         let offsets = self.offset_start(range.start)..self.offset_start(range.end);
-        let bytes = &mut self.bytes;
+        let bytes = self.bytes.unshare();
         // From the front, each part by what was removed before it.
         bytes.copy_within(range.end * SCORE..extras.start, range.start * SCORE);
         bytes.copy_within(extras.end..offsets.start, extras.start - count * SCORE);
@@ -305,9 +299,9 @@ impl<const EXTRA: usize> Block<EXTRA> {
         let removed = u16::try_from(stop - start).expect("below BYTES_MAX (B2)");
         self.shift_offsets(range.start, |offset| offset - removed);
         // An eighth is left, so that elements that come and go do not reallocate each time.
-        let enough = class_of(self.bytes.len() * 9 / 8);
+        let enough = room_for::<u8>(self.bytes.len() * 9 / 8);
         if enough < self.bytes.capacity() {
-            self.bytes.shrink_to(enough);
+            self.bytes.unshare().shrink_to(enough);
         }
     }
 
@@ -336,7 +330,7 @@ impl<const EXTRA: usize> Block<EXTRA> {
         let mut copy = Self { len: u16::try_from(range.len()).expect("a part"), ..Self::default() };
         let (start, stop) = (self.member_start(range.start), self.member_start(range.end));
         copy.reserve(range.len() * Self::FIXED + stop - start);
-        let bytes = &mut copy.bytes;
+        let bytes = copy.bytes.unshare();
         bytes.extend_from_slice(&self.bytes[range.start * SCORE..range.end * SCORE]);
         let extras = self.extra_start(range.start)..self.extra_start(range.end);
         bytes.extend_from_slice(&self.bytes[extras]);
@@ -350,7 +344,7 @@ impl<const EXTRA: usize> Block<EXTRA> {
 
     /// Both blocks' entries in one. The links are the first's.
     pub(super) fn joined(&self, right: &Self) -> Self {
-        let mut joined = Self { len: self.len + right.len, bytes: Vec::new(), ..*self };
+        let mut joined = Self { len: self.len + right.len, bytes: CowVec::new(), ..*self };
         joined.reserve(self.size() + right.size());
         for part in 0..4 {
             for block in [self, right] {
@@ -361,7 +355,8 @@ impl<const EXTRA: usize> Block<EXTRA> {
                     block.len() * Self::FIXED,
                     block.size(),
                 ];
-                joined.bytes.extend_from_slice(&block.bytes[ends[part]..ends[part + 1]]);
+                let bytes = joined.bytes.unshare();
+                bytes.extend_from_slice(&block.bytes[ends[part]..ends[part + 1]]);
             }
         }
         let before = u16::try_from(self.size() - self.len() * Self::FIXED).expect("see B2");
@@ -370,15 +365,9 @@ impl<const EXTRA: usize> Block<EXTRA> {
     }
 
     #[inline]
-    fn set_offset(&mut self, at: usize, offset: u16) {
-        let start = self.offset_start(at);
-        self.bytes[start..start + OFFSET].copy_from_slice(&offset.to_le_bytes());
-    }
-
-    #[inline]
     fn shift_offsets(&mut self, from: usize, shift: impl Fn(u16) -> u16) {
         let range = self.offset_start(from)..self.len() * Self::FIXED;
-        for offset in self.bytes[range].as_chunks_mut::<OFFSET>().0 {
+        for offset in self.bytes.unshare()[range].as_chunks_mut::<OFFSET>().0 {
             // The flag in bit 15 stays: nothing carries into it (B2).
             *offset = shift(u16::from_le_bytes(*offset)).to_le_bytes();
         }
@@ -388,7 +377,8 @@ impl<const EXTRA: usize> Block<EXTRA> {
     fn reserve(&mut self, more: usize) {
         let wanted = self.bytes.len() + more;
         if wanted > self.bytes.capacity() {
-            self.bytes.reserve_exact(class_of(wanted) - self.bytes.len());
+            let more = room_for::<u8>(wanted) - self.bytes.len();
+            self.bytes.unshare().reserve_exact(more);
         }
     }
 }
@@ -457,7 +447,7 @@ impl Inner {
     #[inline]
     pub(super) fn set_count(&mut self, at: usize, count: u64) {
         let start = self.extra_start(at) + 4;
-        self.bytes[start..start + 8].copy_from_slice(&count.to_le_bytes());
+        self.bytes.unshare()[start..start + 8].copy_from_slice(&count.to_le_bytes());
     }
 
     /// Position of the child that `(score, member)` belongs to.

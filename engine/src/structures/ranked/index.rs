@@ -25,12 +25,13 @@
 //! - I3: all entries of a segment agree in its first `depth` bits, and the directory names it at
 //!   each index that begins with them.
 
-use super::arena::{Arena, Heap, class_of};
+use super::arena::{Arena, Heap, room_for};
+use crate::structures::cow::CowVec;
 
 /// Most slots of a segment: 4 KiB, which split in some 4 us.
-const SLOTS_MAX: usize = 512;
+const SLOTS_MAX: usize = CowVec::<u64>::capacity_within(4096);
 /// Fewest slots of a segment.
-const SLOTS_MIN: usize = 16;
+const SLOTS_MIN: usize = CowVec::<u64>::capacity_within(128);
 /// Entries two buddies may have when they merge; well below what splits.
 const MERGED_MAX: usize = SLOTS_MAX / 2;
 /// The directory stops doubling here: more would not tell entries apart any better.
@@ -51,14 +52,14 @@ pub(super) struct Index {
 #[derive(Clone, Debug, Default)]
 struct Segment {
     /// 0 for a gap, else the fragment in the high half and the leaf plus one in the low.
-    slots: Box<[u64]>,
+    slots: CowVec<u64>,
     used: usize,
     depth: u8,
 }
 
 impl Heap for Segment {
     fn heap(&self) -> usize {
-        self.slots.len() * size_of::<u64>()
+        self.slots.heap_bytes()
     }
 }
 
@@ -76,19 +77,26 @@ fn entry(fragment: u32, leaf: u32) -> u64 {
     u64::from(fragment) << 32 | u64::from(leaf + 1)
 }
 
+/// Where an entry belongs among `slots` slots of a segment at `depth`.
+#[inline]
+fn home(fragment: u32, depth: u8, slots: usize) -> usize {
+    // The last sixteenth is nobody's home, so that runs seldom reach the end.
+    let homes = (slots - slots / 16) as u64;
+    let rest = u64::from(fragment) << depth & 0xFFFF_FFFF;
+    usize::try_from((rest * homes) >> 32).expect("below the number of slots")
+}
+
 impl Segment {
     fn with_room_for(entries: usize, depth: u8) -> Self {
-        let bytes = class_of((entries * 5 / 4).max(SLOTS_MIN) * size_of::<u64>());
-        Self { slots: vec![0; bytes / size_of::<u64>()].into_boxed_slice(), used: 0, depth }
+        let mut slots = CowVec::new();
+        slots.unshare().resize(room_for::<u64>((entries * 5 / 4).max(SLOTS_MIN)), 0);
+        Self { slots, used: 0, depth }
     }
 
     /// Where an entry belongs if nothing is in its way.
     #[inline]
     fn home(&self, fragment: u32) -> usize {
-        // The last sixteenth is nobody's home, so that runs seldom reach the end.
-        let homes = (self.slots.len() - self.slots.len() / 16) as u64;
-        let rest = u64::from(fragment) << self.depth & 0xFFFF_FFFF;
-        usize::try_from((rest * homes) >> 32).expect("below the number of slots")
+        home(fragment, self.depth, self.slots.len())
     }
 
     /// The first slot from the fragment's home on that is a gap or not below it.
@@ -124,8 +132,9 @@ impl Segment {
         else {
             return false;
         };
-        self.slots.copy_within(at..at + run, at + 1);
-        self.slots[at] = entry(fragment, leaf);
+        let slots = self.slots.unshare();
+        slots.copy_within(at..at + run, at + 1);
+        slots[at] = entry(fragment, leaf);
         self.used += 1;
         true
     }
@@ -135,8 +144,9 @@ impl Segment {
         let moves =
             |at: &usize| self.slots[*at] != 0 && self.home(fragment_of(self.slots[*at])) < *at;
         let end = (at + 1..self.slots.len()).take_while(moves).last().unwrap_or(at);
-        self.slots.copy_within(at + 1..=end, at);
-        self.slots[end] = 0;
+        let slots = self.slots.unshare();
+        slots.copy_within(at + 1..=end, at);
+        slots[end] = 0;
         self.used -= 1;
     }
 
@@ -146,10 +156,12 @@ impl Segment {
 
     /// Appends entries in ascending order.
     fn fill(&mut self, entries: impl Iterator<Item = u64>) -> bool {
+        let (shift, len) = (self.depth, self.slots.len());
+        let slots = self.slots.unshare();
         let mut from = 0;
         for entry in entries {
-            let at = self.home(fragment_of(entry)).max(from);
-            let Some(slot) = self.slots.get_mut(at) else { return false };
+            let at = home(fragment_of(entry), shift, len).max(from);
+            let Some(slot) = slots.get_mut(at) else { return false };
             *slot = entry;
             self.used += 1;
             from = at + 1;
@@ -197,7 +209,7 @@ impl Index {
     pub(super) fn insert(&mut self, fragment: u32, leaf: u32) {
         loop {
             let id = self.directory[self.place(fragment)];
-            if self.segments.edit(id, |segment| segment.insert(fragment, leaf)) {
+            if self.segments.get_mut(id).insert(fragment, leaf) {
                 return;
             }
             self.make_room(fragment, id);
@@ -213,10 +225,9 @@ impl Index {
     /// Removes the entry of an element that is in `leaf`.
     pub(super) fn remove(&mut self, fragment: u32, leaf: u32) {
         let (id, at) = self.find(fragment, leaf);
-        let shrinks = self.segments.edit(id, |segment| {
-            segment.remove_at(at);
-            segment.used * 2 < segment.slots.len() && segment.slots.len() > SLOTS_MIN
-        });
+        let segment = self.segments.get_mut(id);
+        segment.remove_at(at);
+        let shrinks = segment.used * 2 < segment.slots.len() && segment.slots.len() > SLOTS_MIN;
         if shrinks && !self.merge(fragment, id) {
             self.rebuild(id, 0);
         }
@@ -226,7 +237,7 @@ impl Index {
     #[inline]
     pub(super) fn replace(&mut self, fragment: u32, from: u32, to: u32) {
         let (id, at) = self.find(fragment, from);
-        self.segments.edit(id, |segment| segment.slots[at] = entry(fragment, to));
+        self.segments.get_mut(id).slots.unshare()[at] = entry(fragment, to);
     }
 
     /// Visits entries whose fragment is at least `from` in ascending order, until told to stop.

@@ -17,7 +17,8 @@
 //! splits or merges, the index entries of the elements that moved are changed.
 //!
 //! Not for small sets (those are listpacks), and not synchronised: `&self` reads, `&mut self`
-//! edits. Dropping and cloning do not recurse: nodes lie in arenas (`arena`).
+//! edits. Dropping and cloning do not recurse: nodes lie in arenas (`arena`), whose clones share
+//! blocks until one side edits them.
 //!
 //! Invariants
 //! - R1: the index has exactly one entry per element, that names its leaf.
@@ -41,6 +42,9 @@ use smallvec::SmallVec;
 use tree::{Path, Tree};
 
 /// Members with scores, ordered by score and then member.
+///
+/// A clone shares all blocks until they are edited. Cost: O(n / 10,000), and four bytes for each
+/// segment of the index.
 ///
 /// # Examples
 /// ```
@@ -83,6 +87,15 @@ impl Ranked {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { tree: Tree::default(), index: Index::default(), len: 0, seed }
+    }
+
+    /// The elements as they are now, for reading in order while this set is edited: what a
+    /// snapshot takes. It has no member index: its elements are not found by member.
+    ///
+    /// Cost: O(n / 10,000); what is edited later copies its block and the path to it once.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self { tree: self.tree.clone(), index: Index::default(), ..*self }
     }
 
     /// Number of elements. Cost: O(1).
@@ -191,7 +204,7 @@ impl Ranked {
         let stays = (block.score(at - 1), block.member(at - 1, long)) < key
             && key < (block.score(at + 1), block.member(at + 1, long));
         if stays {
-            self.tree.leaves.edit(leaf, |block| block.set_score(at, score));
+            self.tree.leaves.get_mut(leaf).set_score(at, score);
         }
         stays
     }

@@ -27,7 +27,8 @@ impl PartialOrd for Key {
 /// One step.
 #[derive(Clone, Debug)]
 enum Op {
-    Clone,
+    /// Keeps a clone; the second word says whether it or the original is edited from now on.
+    Clone(bool),
     CountBelow(f64),
     Insert(Vec<u8>, f64),
     /// So many members in ascending order of score, from a number on.
@@ -41,6 +42,8 @@ enum Op {
     /// Every member of a run, in another order.
     RemoveRun(u32, u16),
     Scan(u8),
+    /// Keeps what a snapshot takes.
+    Share,
 }
 
 /// Choices from bytes; zeros when there are no more.
@@ -81,7 +84,10 @@ impl Choices<'_> {
 
     fn op(&mut self) -> Op {
         match self.byte() % 32 {
-            0 => Op::Clone,
+            0 => match self.byte() % 4 {
+                0 => Op::Share,
+                other => Op::Clone(other == 1),
+            },
             1 => Op::CountBelow(self.score()),
             2 => Op::InsertRun(u32::from(self.byte() % 4) * 500, self.word() % 2_000),
             3 => Op::RemoveRun(u32::from(self.byte() % 4) * 500, self.word() % 2_000),
@@ -146,7 +152,7 @@ fn run_member(number: u32) -> Vec<u8> {
 
 fn step(ranked: &mut Ranked, model: &mut Model, op: &Op, context: &str) {
     match op {
-        Op::Clone => *ranked = ranked.clone(),
+        Op::Clone(_) | Op::Share => {}
         Op::CountBelow(score) => {
             let want = model.order.iter().filter(|key| key.0 < *score).count() as u64;
             assert_eq!(ranked.count_while(|one, _| one < *score), want, "{context} {op:?}");
@@ -228,21 +234,59 @@ fn scan_is_whole(ranked: &Ranked, model: &Model, count: usize) {
     assert_eq!(seen, model.order);
 }
 
-/// Operations drawn from `bytes` leave a ranked set and a model of it equal, and every invariant
-/// holds in the end.
+/// Clones that were taken on the way, with what they must go on holding.
+#[derive(Default)]
+struct Kept(Vec<(Ranked, Vec<Key>, bool)>);
+
+impl Kept {
+    /// Clones to keep at a time.
+    const MOST: usize = 4;
+
+    fn keep(&mut self, ranked: Ranked, model: &Model, is_whole: bool) {
+        if self.0.len() == Self::MOST {
+            self.0.remove(0);
+        }
+        self.0.push((ranked, model.order.iter().cloned().collect(), is_whole));
+    }
+
+    fn check(&self, context: &str) {
+        for (ranked, want, is_whole) in &self.0 {
+            assert_eq!(keys(ranked.iter()), *want, "{context}: a clone changed");
+            if *is_whole {
+                ranked.check();
+            } else {
+                ranked.check_tree();
+            }
+        }
+    }
+}
+
+/// Operations drawn from `bytes` leave a ranked set and a model of it equal, every invariant
+/// holds in the end, and clones taken on the way never change.
 ///
 /// # Panics
 /// If they differ; the message names the step and `context`.
 pub fn agrees_with_model(bytes: &[u8], context: &str) {
     let (mut ranked, mut model) = (Ranked::new(7), Model::default());
+    let mut kept = Kept::default();
     let mut choices = Choices(bytes);
     let mut steps = 0;
     while !choices.0.is_empty() {
         let op = choices.op();
+        match op {
+            Op::Share => kept.keep(ranked.share(), &model, false),
+            Op::Clone(stay) => {
+                let clone = ranked.clone();
+                let other = if stay { clone } else { std::mem::replace(&mut ranked, clone) };
+                kept.keep(other, &model, true);
+            }
+            _ => {}
+        }
         step(&mut ranked, &mut model, &op, &format!("{context} step={steps}"));
         assert_eq!(ranked.len(), model.scores.len() as u64, "{context} step={steps} {op:?}");
         steps += 1;
     }
+    kept.check(context);
     ranked.check();
     assert_eq!(keys(ranked.iter()), model.order.into_iter().collect::<Vec<_>>(), "{context}");
 }

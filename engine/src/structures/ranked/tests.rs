@@ -2,6 +2,7 @@
 
 use super::Ranked;
 use super::properties::agrees_with_model;
+use crate::structures::cow::copied;
 
 fn random(seed: &mut u64) -> u64 {
     *seed ^= *seed >> 12;
@@ -113,4 +114,58 @@ fn equal_scores_are_ordered_by_member() {
 #[should_panic(expected = "never NaN")]
 fn nan_is_refused() {
     Ranked::new(1).insert(b"m", f64::NAN);
+}
+
+/// What the first edits after a snapshot copy: a leaf, the path to it, and runs of 128 headers.
+#[test]
+fn an_edit_of_a_shared_set_copies_its_path_only() {
+    const COUNT: u64 = 200_000;
+    let mut ranked = Ranked::new(1);
+    for number in 0..COUNT {
+        ranked.insert(&member(number), f64::from(u32::try_from(number * 7 % COUNT).unwrap()));
+    }
+    let mut seed = 3;
+    let mut edit = |ranked: &mut Ranked| {
+        let number = random(&mut seed) % COUNT;
+        match random(&mut seed) % 3 {
+            0 => drop(ranked.insert(&member(number), 0.5)),
+            1 => drop(ranked.insert(&member(COUNT + number), 0.5)),
+            _ => drop(ranked.remove(&member(number))),
+        }
+    };
+    copied::take();
+    (0..1_000).for_each(|_| edit(&mut ranked));
+    assert_eq!(copied::take(), 0, "nothing is shared");
+    let shared = ranked.share();
+    let mut most = 0;
+    let total: usize = (0..2_000)
+        .map(|_| {
+            edit(&mut ranked);
+            let now = copied::take();
+            most = most.max(now);
+            now
+        })
+        .sum();
+    // Two leaves (an element moves), their paths and neighbours, and the chunks of all these.
+    assert!(most <= 40 * 1024, "{most} bytes for one edit");
+    assert!(total <= ranked.memory(), "{total} bytes: more than everything once");
+    drop(shared);
+    edit(&mut ranked);
+    assert_eq!(copied::take(), 0, "nobody shares any more");
+}
+
+#[test]
+fn what_is_shared_is_freed_with_the_last() {
+    let mut ranked = Ranked::new(1);
+    for number in 0..5_000 {
+        ranked.insert(&member(number), 1.0);
+    }
+    let (shared, clone) = (ranked.share(), ranked.clone());
+    assert!(shared.memory() < ranked.memory(), "it has no index");
+    let least = ranked.memory() * 99 / 100;
+    assert!(clone.memory() >= least, "what is shared counts on both sides");
+    drop(ranked);
+    assert_eq!(shared.iter().count(), 5_000);
+    drop(shared);
+    clone.check();
 }

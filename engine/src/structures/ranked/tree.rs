@@ -173,7 +173,8 @@ impl Tree {
     /// Adds `count` to every node of a path.
     fn count_path(&mut self, path: &[(u32, usize)], count: impl Fn(u64) -> u64) {
         for &(node, at) in path {
-            self.inners.edit(node, |inner| inner.set_count(at, count(inner.count(at))));
+            let inner = self.inners.get_mut(node);
+            inner.set_count(at, count(inner.count(at)));
         }
     }
 
@@ -191,12 +192,12 @@ impl Tree {
     fn unlink(&mut self, leaf: u32) {
         let &Block { previous, next, .. } = self.leaves.get(leaf);
         if previous != NONE {
-            self.leaves.edit(previous, |leaf| leaf.next = next);
+            self.leaves.get_mut(previous).next = next;
         }
         if next == NONE {
             self.last = previous;
         } else {
-            self.leaves.edit(next, |leaf| leaf.previous = previous);
+            self.leaves.get_mut(next).previous = previous;
         }
     }
 
@@ -206,7 +207,8 @@ impl Tree {
         for &(node, at) in path.iter().rev() {
             pending = match pending.take() {
                 None => {
-                    self.inners.edit(node, |inner| inner.set_count(at, inner.count(at) + 1));
+                    let inner = self.inners.get_mut(node);
+                    inner.set_count(at, inner.count(at) + 1);
                     None
                 }
                 Some(split) => self.adopt(node, at, split),
@@ -230,7 +232,7 @@ impl Tree {
         let mut id = [0; 4];
         let member = packed(&split.member, &mut self.long, &mut id);
         let link = Inner::link(split.right, split.right_count);
-        self.inners.edit(node, |inner| inner.set_count(at, split.left_count));
+        self.inners.get_mut(node).set_count(at, split.left_count);
         if self.inners.get(node).has_room(member.bytes.len()) {
             self.inners.edit(node, |inner| inner.insert(at + 1, split.score, link, member));
             return None;
@@ -356,11 +358,11 @@ impl Ranked {
         right.previous = leaf;
         right.next = next;
         let id = tree.leaves.add(right);
-        tree.leaves.edit(leaf, |leaf| leaf.next = id);
+        tree.leaves.get_mut(leaf).next = id;
         if next == NONE {
             tree.last = id;
         } else {
-            tree.leaves.edit(next, |leaf| leaf.previous = id);
+            tree.leaves.get_mut(next).previous = id;
         }
         self.reindex(leaf, id, id);
         id
@@ -453,7 +455,7 @@ impl Ranked {
             (leaf.previous, leaf.next) = links;
         });
         tree.remove_entry(parent, right);
-        tree.inners.edit(parent, |inner| inner.set_link(right - 1, stays, count));
+        tree.inners.get_mut(parent).set_link(right - 1, stays, count);
     }
 }
 
