@@ -84,6 +84,15 @@ impl<'a> Input<'a> {
         self.bytes.len() - self.at
     }
 
+    /// What was read from an earlier position on.
+    ///
+    /// # Panics
+    /// If that is not an earlier position.
+    #[must_use]
+    pub fn since(&self, position: usize) -> &'a [u8] {
+        &self.bytes[position..self.at]
+    }
+
     /// A flaw at the current place.
     #[must_use]
     pub fn damage(&self, flaw: Flaw) -> Damage {

@@ -6,10 +6,11 @@
 //! these values.
 //!
 //! Reading order: `damage`, `input`, `sink`, `lzf` (the ground); `value` (the codec); `store` (into
-//! the keyspace and out of it), `dump` (payloads).
+//! the keyspace and out of it), `dump` (payloads), `file` (dump files).
 
 mod damage;
 mod dump;
+pub mod file;
 mod input;
 mod lzf;
 mod sink;

@@ -100,7 +100,7 @@ pub fn decode_from<'a>(
 }
 
 /// The name in a module's id: nine characters of six bits, above ten bits of a version.
-fn module_name(id: u64) -> [u8; 9] {
+pub(crate) fn module_name(id: u64) -> [u8; 9] {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     std::array::from_fn(|index| {
         let shift = 10 + 6 * (8 - index);

@@ -111,9 +111,13 @@ fn stream(
     })
 }
 
-/// A module's value says of each part what it is; zero ends it.
 fn module(input: &mut Input<'_>) -> Result<(), Damage> {
     input.length()?;
+    skip_parts(input)
+}
+
+/// Passes over what a module wrote: it says of each part what it is; zero ends it.
+pub(crate) fn skip_parts(input: &mut Input<'_>) -> Result<(), Damage> {
     loop {
         match input.length()? {
             0 => return Ok(()),

@@ -41,9 +41,11 @@ use crate::values::sorted_set::{SortedSet, SortedSetRef};
 use crate::values::time_series::TimeSeries;
 use crate::{Change, Collection, Kind, NewText, Put, Record, Stored, Text, Thresholds};
 
+pub(crate) use decode::module_name;
 pub use decode::{decode, decode_from};
 pub use encode::{encode, type_byte};
 pub use extent::extent;
+pub(crate) use extent::skip_parts as skip_module;
 
 /// The type bytes of RDB.
 pub(crate) mod code {
