@@ -3,7 +3,9 @@
 #![cfg(feature = "scripting")]
 
 mod basics;
+mod libraries;
 mod library;
+mod oracle;
 mod suspended;
 mod wire;
 mod world;

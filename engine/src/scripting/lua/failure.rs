@@ -56,6 +56,21 @@ pub(super) fn raise<T>(stack: Stack, text: &[u8]) -> Result<T, Raise> {
     Err(Raise)
 }
 
+/// Raises a text that is written into the buffer, behind the position of the Lua code that called.
+pub(super) fn fail_with<T>(
+    stack: Stack,
+    shared: &Shared,
+    write: impl FnOnce(&mut Vec<u8>),
+) -> Result<T, Raise> {
+    let start = shared.buffer.len();
+    shared.buffer.append(write);
+    stack.push_position(1);
+    stack.push_bytes(shared.buffer.from(start));
+    stack.concat(2);
+    shared.buffer.truncate(start);
+    Err(Raise)
+}
+
 /// Says in the error table on the top that the error was counted; may raise.
 pub(super) fn mark_counted(stack: Stack) {
     stack.push_boolean(true);

@@ -14,7 +14,9 @@ mod bit;
 mod cache;
 mod failure;
 mod host;
+mod json;
 mod library;
+mod msgpack;
 mod numbers;
 mod random;
 mod raw;
@@ -23,6 +25,7 @@ mod reply;
 mod sandbox;
 mod shared;
 mod strings;
+mod structs;
 mod vm;
 
 pub use failure::Failure;

@@ -56,8 +56,7 @@ pub(super) fn push(stack: Stack, shared: &Shared) {
 pub(super) fn set_common(stack: Stack, shared: &Shared) {
     set_functions(stack, shared, &[(b"log", native!(log))]);
     set_numbers(stack, LOG_NUMBERS);
-    stack.push_bytes(VERSION);
-    stack.raw_set_field(-1, b"REDIS_VERSION");
+    set_text(stack, b"REDIS_VERSION", VERSION);
     stack.push_number(VERSION_NUMBER);
     stack.raw_set_field(-1, b"REDIS_VERSION_NUM");
 }
@@ -68,6 +67,12 @@ pub(super) fn set_functions(stack: Stack, shared: &Shared, functions: &[(&[u8], 
         stack.push_function(*function, shared, 0);
         stack.raw_set_field(-1, name);
     }
+}
+
+/// Sets a field of the table on the top; may raise.
+pub(super) fn set_text(stack: Stack, name: &[u8], text: &[u8]) {
+    stack.push_bytes(text);
+    stack.raw_set_field(-1, name);
 }
 
 fn set_numbers(stack: Stack, numbers: &[(&[u8], f64)]) {

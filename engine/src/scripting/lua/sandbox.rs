@@ -14,7 +14,9 @@
 //! - B1: each table of the libraries that a script can reach is behind a shade; the metatable of
 //!   strings, which Lua needs as it is, is hidden by its field `__metatable`.
 //! - B2: a shade's metatable has the address of [`Shared`] as item 1, which no script has.
-//! - B3: code is compiled from source text only, because the interpreter trusts precompiled code;
+//! - B3: an error that jumps out of a function of ours may leave bytes in the shared buffer; where
+//!   scripts catch errors, the buffer is cut back to what it was.
+//! - B4: code is compiled from source text only, because the interpreter trusts precompiled code;
 //!   a chunk's name is on the stack while it is compiled.
 
 use std::ffi::c_int;
@@ -68,6 +70,9 @@ const TABLE_WRAPPED: &[(&[u8], lua_CFunction)] = &[
     (b"sort", native!(table_write)),
 ];
 
+/// Where errors end, besides `pcall` and `xpcall`.
+const COROUTINE_WRAPPED: &[(&[u8], lua_CFunction)] = &[(b"resume", native!(resume))];
+
 const MATH_REPLACED: &[(&[u8], lua_CFunction)] =
     &[(b"random", native!(math_random)), (b"randomseed", native!(math_random_seed))];
 
@@ -120,7 +125,7 @@ fn build_libraries(stack: Stack, shared: &Shared, real: c_int) {
         change(stack.top());
         set_shaded(stack, shared, real, &[name]);
     };
-    library(b"coroutine", &|_| {});
+    library(b"coroutine", &|table| wrap(stack, shared, table, table, COROUTINE_WRAPPED));
     library(b"math", &|_| redis::set_functions(stack, shared, MATH_REPLACED));
     library(b"table", &|table| wrap(stack, shared, table, table, TABLE_WRAPPED));
     library(b"string", &|table| {
@@ -136,6 +141,12 @@ fn build_libraries(stack: Stack, shared: &Shared, real: c_int) {
     });
     super::bit::push(stack, shared);
     set_shaded(stack, shared, real, &[b"bit"]);
+    super::json::push(stack, shared);
+    set_shaded(stack, shared, real, &[b"cjson"]);
+    super::msgpack::push(stack, shared);
+    set_shaded(stack, shared, real, &[b"cmsgpack"]);
+    super::structs::push(stack, shared);
+    set_shaded(stack, shared, real, &[b"struct"]);
     redis::push(stack, shared);
     set_shaded(stack, shared, real, &[b"redis", b"server"]);
 }
@@ -234,15 +245,11 @@ fn missing(stack: Stack, shared: &Shared) -> Outcome {
         let text = b"Second argument to luaProtectedTableError must be a string or number";
         return stack.fail(text);
     };
-    let start = shared.buffer.len();
-    shared.buffer.extend(b"Script attempted to access nonexistent global variable '");
-    shared.buffer.extend(failure::until_nul(name));
-    shared.buffer.push(b'\'');
-    stack.push_position(1);
-    stack.push_bytes(shared.buffer.from(start));
-    shared.buffer.truncate(start);
-    stack.concat(2);
-    Err(Raise)
+    failure::fail_with(stack, shared, |out| {
+        out.extend_from_slice(b"Script attempted to access nonexistent global variable '");
+        out.extend_from_slice(failure::until_nul(name));
+        out.push(b'\'');
+    })
 }
 
 /// Refuses to write to a shade; without a position, as Redis does from native functions.
@@ -286,6 +293,14 @@ fn raw_set(stack: Stack, shared: &Shared) -> Outcome {
 fn set_metatable(stack: Stack, shared: &Shared) -> Outcome {
     check_writable(stack, shared)?;
     original(stack)
+}
+
+/// What an error in the coroutine leaves in the buffer goes.
+fn resume(stack: Stack, shared: &Shared) -> Outcome {
+    let buffered = shared.buffer.len();
+    let results = original(stack);
+    shared.buffer.truncate(buffered);
+    results
 }
 
 fn table_write(stack: Stack, shared: &Shared) -> Outcome {
@@ -384,7 +399,7 @@ fn load(stack: Stack, shared: &Shared) -> Outcome {
     load_chunk(stack, shared, stack.bytes(3).unwrap_or_default())
 }
 
-/// Compiles a chunk whose name is at 2 (B3).
+/// Compiles a chunk whose name is at 2 (B4).
 fn load_chunk(stack: Stack, shared: &Shared, body: &[u8]) -> Outcome {
     if is_precompiled(body) {
         stack.push_nil();
@@ -415,12 +430,14 @@ pub(super) fn is_precompiled(body: &[u8]) -> bool {
 }
 
 /// `pcall`, with the text of an error table in the table's place, as before Redis 7.
-fn pcall(stack: Stack, _: &Shared) -> Outcome {
+fn pcall(stack: Stack, shared: &Shared) -> Outcome {
+    let buffered = shared.buffer.len();
     stack.check_any(1);
     stack.push_boolean(true);
     stack.insert(1);
     let arguments = stack.top() - 2;
     if stack.protected_call(arguments, ffi::LUA_MULTRET, 0).is_err() {
+        shared.buffer.truncate(buffered);
         stack.remove(1);
         if stack.kind(-1) == Kind::Table {
             stack.push_bytes(b"err");
@@ -440,7 +457,8 @@ fn pcall(stack: Stack, _: &Shared) -> Outcome {
 /// `xpcall`, whose handler runs when the error has come to it. Lua would run it where the error is
 /// raised; that may be inside the hook, where no other hook stops a handler that does not end.
 /// Scripts have no `debug` to tell the difference with.
-fn xpcall(stack: Stack, _: &Shared) -> Outcome {
+fn xpcall(stack: Stack, shared: &Shared) -> Outcome {
+    let buffered = shared.buffer.len();
     stack.check_any(2);
     stack.set_top(2);
     stack.insert(1);
@@ -449,7 +467,9 @@ fn xpcall(stack: Stack, _: &Shared) -> Outcome {
         stack.replace(1);
         return Ok(stack.top());
     }
+    shared.buffer.truncate(buffered);
     if stack.protected_call(1, 1, 0).is_err() {
+        shared.buffer.truncate(buffered);
         stack.set_top(0);
         stack.push_bytes(b"error in error handling");
     }

@@ -11,10 +11,13 @@
 //!   up before the next is called.
 
 use std::cell::{Cell, UnsafeCell};
+use std::ffi::c_int;
 use std::ptr::NonNull;
 
 use super::host::{ScriptHost, Verdict};
+use super::json;
 use super::library::Registered;
+use super::msgpack;
 use super::random::Random;
 use super::reply::CallReply;
 
@@ -35,8 +38,14 @@ pub(super) struct Shared {
     /// What the library that is being loaded has registered.
     pub(super) registered: Registrations,
     pub(super) random: Random,
-    /// Instructions between two calls of the hook.
-    pub(super) tick_instructions: Cell<i32>,
+    /// The settings of `cjson`.
+    pub(super) json: json::Settings,
+    pub(super) json_levels: Levels<json::Level>,
+    pub(super) msgpack_levels: Levels<msgpack::Level>,
+    /// Steps of our functions until the host is asked again; see `vm::pace`.
+    pub(super) steps_left: Cell<u32>,
+    /// What the buffer may hold.
+    pub(super) buffer_bytes_max: Cell<usize>,
 }
 
 impl Shared {
@@ -47,6 +56,8 @@ impl Shared {
         self.host.set(Some(host));
         self.version.set(2);
         self.verdict.set(None);
+        self.json.reset();
+        self.steps_left.set(super::vm::STEPS);
     }
 
     /// Takes the host away.
@@ -186,5 +197,50 @@ impl Registrations {
         if let Some(all) = self.inner() {
             all.push(registered);
         }
+    }
+}
+
+/// The tables around the value that is being read or written, used under H2.
+#[derive(Debug)]
+pub(super) struct Levels<L>(UnsafeCell<Vec<L>>);
+
+impl<L: Copy> Levels<L> {
+    #[expect(clippy::mut_from_ref, reason = "private; H2")]
+    fn vec(&self) -> &mut Vec<L> {
+        // SAFETY: H2: no other reference is alive during a method of this type.
+        unsafe { &mut *self.0.get() }
+    }
+
+    pub(super) fn clear(&self) {
+        self.vec().clear();
+    }
+
+    pub(super) fn push(&self, level: L) {
+        self.vec().push(level);
+    }
+
+    pub(super) fn pop(&self) {
+        self.vec().pop();
+    }
+
+    pub(super) fn last(&self) -> Option<L> {
+        self.vec().last().copied()
+    }
+
+    pub(super) fn set_last(&self, level: L) {
+        if let Some(last) = self.vec().last_mut() {
+            *last = level;
+        }
+    }
+
+    /// How many tables there are around the value, as C counts.
+    pub(super) fn depth(&self) -> c_int {
+        c_int::try_from(self.vec().len()).unwrap_or(c_int::MAX)
+    }
+}
+
+impl<L> Default for Levels<L> {
+    fn default() -> Self {
+        Self(UnsafeCell::new(Vec::new()))
     }
 }

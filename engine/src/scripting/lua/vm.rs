@@ -136,7 +136,7 @@ impl Vm {
         let lua = Lua::new_with(StdLib::NONE, LuaOptions::new()).map_err(|_| VmTooLarge)?;
         let state = main_state(&lua);
         let shared = Box::<Shared>::default();
-        shared.tick_instructions.set(limits.tick_instructions);
+        shared.buffer_bytes_max.set(limits.memory_bytes_max);
         let vm = Self {
             lua,
             state,
@@ -478,6 +478,27 @@ pub(super) fn tick(stack: Stack, shared: &Shared) -> Result<(), Raise> {
         }
     }
     check_verdict(stack, shared)
+}
+
+/// Steps of a function of ours between two questions to the host; a step takes some ten
+/// nanoseconds.
+pub(super) const STEPS: u32 = 4096;
+
+/// A step of a function of ours that may take long, for which the hook is not called. Raises when
+/// the host says to stop, and when what is written is more than a VM may hold.
+pub(super) fn pace(stack: Stack, shared: &Shared) -> Result<(), Raise> {
+    match shared.steps_left.get() {
+        0 => shared.steps_left.set(STEPS),
+        left => {
+            shared.steps_left.set(left - 1);
+            return Ok(());
+        }
+    }
+    if shared.buffer.len() > shared.buffer_bytes_max.get() {
+        stack.push_bytes(b"not enough memory");
+        return Err(Raise);
+    }
+    tick(stack, shared)
 }
 
 /// Raises when the host has said to stop.
