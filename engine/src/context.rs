@@ -17,7 +17,7 @@
 
 use std::sync::Arc;
 
-use zumic_error::CommandError;
+use zumic_error::{CommandError, ScriptError};
 
 use crate::collection::Presence;
 use crate::cut::Cut;
@@ -317,7 +317,7 @@ impl<'s> Context<'s> {
                         spins += 1;
                         spin_hint();
                     } else {
-                        return Err(Halt::Busy);
+                        return Err(busy(intent));
                     }
                 }
             }
@@ -534,6 +534,15 @@ fn stage_text(journal: &mut dyn Journal, db: u16, record: &Record, text: &[u8]) 
             let deadline = digits.format(deadline).as_bytes();
             journal.stage(db, &[b"SET", record.key(), text, b"PXAT", deadline]);
         }
+    }
+}
+
+/// Why a key that somebody's intent is in cannot be had now.
+pub(crate) fn busy(intent: &Intent) -> Halt {
+    match intent.slow() {
+        None => Halt::Busy,
+        Some(false) => CommandError::from(ScriptError::Busy).into(),
+        Some(true) => CommandError::from(ScriptError::BusyFunction).into(),
     }
 }
 

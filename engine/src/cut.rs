@@ -298,7 +298,7 @@ impl Shared {
     /// The public half of a scanner: a session that is never inside a turn, but reads objects.
     pub(crate) fn hire_scanner(&self) -> Arc<Public> {
         let resting = self.cuts.scanners.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        resting.unwrap_or_else(|| self.register())
+        resting.unwrap_or_else(|| self.register(None))
     }
 
     /// Keeps it for the next snapshot: what registers stays for good.

@@ -3,12 +3,12 @@
 //! Why it exists: handlers say what to read and write; which of the ways of context.rs makes that
 //! atomic depends on the row alone (one key, several, the whole store) and is chosen here.
 
-use zumic_error::{CommandError, DurabilityError};
+use zumic_error::{CommandError, DurabilityError, ScriptError};
 
 use crate::collection::Presence;
 use crate::commands::{CommandSpec, Flags, Handler};
 use crate::context::{Context, KeyRef, Mode, Seen};
-use crate::host::{Halt, Host};
+use crate::host::{Halt, Host, Queued};
 use crate::record::{Header, Record};
 
 /// Tries of a read of several keys before it takes them.
@@ -72,6 +72,7 @@ impl<'s> Context<'s> {
             Handler::Engine(run) => run(self, args),
             Handler::Host(command) => host.run(self, command, spec, args),
             Handler::Container => unreachable!("the host looks subcommands up"),
+            Handler::Script(_) => Err(CommandError::from(ScriptError::Runnerless).into()),
         }
     }
 
@@ -142,4 +143,33 @@ pub(crate) fn collect_keys<'a>(
         Some(collect) => collect(db, args, keys),
         None => keys.extend(spec.key_positions(args).map(|at| (db, args[at]))),
     }
+}
+
+/// All keys that the commands of a queue name.
+pub(crate) fn queue_keys<'a>(
+    mut db: u16,
+    databases: u16,
+    queue: &[Queued],
+    args: &'a [Vec<&'a [u8]>],
+) -> Vec<KeyRef<'a>> {
+    let mut keys = Vec::new();
+    for (queued, args) in queue.iter().zip(args) {
+        db = selected(queued.spec, args).filter(|&db| db < databases).unwrap_or(db);
+        collect_keys(db, queued.spec, args, &mut keys);
+    }
+    keys.retain(|&(db, _)| db < databases);
+    keys
+}
+
+/// A queued command's arguments, as handlers take them.
+pub(crate) fn borrowed(queued: &Queued) -> Vec<&[u8]> {
+    queued.args.iter().map(Vec::as_slice).collect()
+}
+
+/// The database that a SELECT inside a queue changes to.
+fn selected(spec: &CommandSpec, args: &[&[u8]]) -> Option<u16> {
+    if spec.name != "select" {
+        return None;
+    }
+    std::str::from_utf8(args.get(1)?).ok()?.parse().ok()
 }

@@ -5,9 +5,14 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "scripting")]
+use zumic_error::ScriptError;
+
 use crate::events::Classes;
 use crate::evict::EvictionPolicy;
 use crate::maintain::Maintainer;
+#[cfg(feature = "scripting")]
+use crate::scripting::{Label, ScriptStats};
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
@@ -368,5 +373,37 @@ impl Engine {
             }
         }
         self.shared.memory_peak.set(0);
+    }
+}
+
+#[cfg(feature = "scripting")]
+impl Engine {
+    /// `busy-reply-threshold`: how long a script may run before who needs its keys is told instead
+    /// of made to wait, in milliseconds; 0 for any time.
+    pub fn set_script_patience_ms(&self, milliseconds: u64) {
+        self.shared.scripting.set_patience_ms(milliseconds);
+    }
+
+    /// SCRIPT KILL, or FUNCTION KILL: stops the scripts that run for long and have not written.
+    ///
+    /// # Errors
+    /// What the command answers when nothing could be stopped.
+    pub fn kill_script(&self, functions: bool) -> Result<(), ScriptError> {
+        self.shared.scripting.long.kill(functions)
+    }
+
+    /// The script or function that has been running longest, and for how long in milliseconds;
+    /// `None` when all that run have just begun.
+    #[must_use]
+    pub fn longest_script(&self) -> Option<(Label, u64)> {
+        self.shared.scripting.long.longest()
+    }
+
+    /// How many scripts are kept, their bytes, and those of the interpreters.
+    #[must_use]
+    pub fn script_stats(&self) -> ScriptStats {
+        let scripting = &self.shared.scripting;
+        let (scripts, script_bytes) = scripting.bodies.totals();
+        ScriptStats { scripts, script_bytes, vm_bytes: scripting.vm_bytes() }
     }
 }

@@ -8,7 +8,11 @@
 //!   beginning, and gives TIDs of that epoch or later.
 //! - E2: `closed` is below the place of every session inside a turn, now and later: no TID at or
 //!   below it will be given again.
-//! - E3: while the barrier is held, the holder is the only session inside a turn.
+//! - E3: while the barrier is held, the holder is the only session inside a turn (its host, which
+//!   runs nothing meanwhile, excepted), and no turn is suspended.
+//! - E4: a nested session (a script's) is in a turn only inside a turn of its host, on the same
+//!   thread, or suspended, and counted as that before the host leaves. So who has seen the host
+//!   idle sees it idle, too, or counted.
 //!
 //! Ordering edges
 //! - `epoch-enter`: a session stores its place, fences, and looks at the epoch and the barrier
@@ -32,6 +36,8 @@ pub struct Epochs {
     limit: AtomicU64,
     /// Who holds the barrier: a session's number, or `NOBODY`.
     barrier: AtomicU64,
+    /// Turns that hold what they took but stand at no epoch.
+    suspended: AtomicU64,
 }
 
 /// One session's place. Sessions are numbered from one.
@@ -39,6 +45,8 @@ pub struct Epochs {
 #[repr(align(128))]
 pub struct Place {
     number: u64,
+    /// The session whose turns this one's are nested in; itself for most.
+    host: u64,
     epoch: AtomicU64,
 }
 
@@ -46,8 +54,27 @@ impl Place {
     /// A place outside any turn.
     #[must_use]
     pub fn new(number: u64) -> Self {
+        Self::nested(number, number)
+    }
+
+    /// A place of a session that runs inside the turns of another one (E4).
+    #[must_use]
+    pub fn nested(number: u64, host: u64) -> Self {
         assert!(number != NOBODY, "zero stands for nobody");
-        Self { number, epoch: AtomicU64::new(IDLE) }
+        assert!(host <= number, "a host is there first (E4)");
+        Self { number, host, epoch: AtomicU64::new(IDLE) }
+    }
+
+    /// The session's number.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether the place belongs to a nested session.
+    #[must_use]
+    pub fn is_nested(&self) -> bool {
+        self.host != self.number
     }
 
     /// Leaves the turn.
@@ -69,6 +96,7 @@ impl Default for Epochs {
             closed: AtomicU64::new(0),
             limit: AtomicU64::new(u64::MAX),
             barrier: AtomicU64::new(NOBODY),
+            suspended: AtomicU64::new(0),
         }
     }
 }
@@ -94,6 +122,43 @@ impl Epochs {
             // ORDER(epoch-enter): Relaxed; behind the fence.
             if self.current.load(Ordering::Relaxed) == epoch {
                 return Some(epoch);
+            }
+        }
+    }
+
+    /// Leaves the epoch but not the turn of a nested session: what is held stays held, and TIDs
+    /// will be of the epoch in which it resumes.
+    pub fn suspend(&self, place: &Place) {
+        debug_assert!(place.is_nested(), "only these have a host to come back in");
+        // ORDER(epoch-leave): Relaxed; the host's leave publishes it.
+        self.suspended.fetch_add(1, Ordering::Relaxed);
+        place.leave();
+    }
+
+    /// Goes on after [`Epochs::suspend`], inside a turn of the host.
+    pub fn resume(&self, place: &Place) -> u64 {
+        let epoch = self.enter_nested(place);
+        // ORDER(epoch-leave): Relaxed; whoever takes the barrier waits for the host now.
+        self.suspended.fetch_sub(1, Ordering::Relaxed);
+        epoch
+    }
+
+    /// Enters a nested session's turn, inside a turn of its host: so no barrier is
+    /// complete, and one that is being taken waits for the host.
+    ///
+    /// Returns the epoch the session stands at.
+    pub fn enter_nested(&self, place: &Place) -> u64 {
+        debug_assert!(place.is_nested(), "others may meet the barrier");
+        loop {
+            // ORDER(epoch-enter): Relaxed; checked again behind the fence.
+            let epoch = self.current.load(Ordering::Relaxed);
+            // ORDER(epoch-enter): Relaxed; the fence orders it before the load below.
+            place.epoch.store(epoch, Ordering::Relaxed);
+            // ORDER(epoch-enter): SeqCst; our place before our look at the epoch.
+            fence(Ordering::SeqCst);
+            // ORDER(epoch-enter): Relaxed; behind the fence.
+            if self.current.load(Ordering::Relaxed) == epoch {
+                return epoch;
             }
         }
     }
@@ -167,7 +232,8 @@ impl Epochs {
     }
 
     /// Takes the barrier, for a session inside a turn or for none, and waits until every other has
-    /// left its own. False when another session has it (leave the turn and come again), or when
+    /// left its own. False when another session has it or a turn is suspended (leave the turn and
+    /// come again), or when
     /// `wait`, asked again and again meanwhile, has enough of it.
     ///
     /// `places` is asked for once the barrier is taken: a session that begins its first turn later
@@ -186,7 +252,8 @@ impl Epochs {
         }
         // ORDER(epoch-enter): SeqCst; the barrier before our look at the places.
         fence(Ordering::SeqCst);
-        for place in places().iter().filter(|place| place.number != own.number) {
+        let others = |place: &&P| place.number != own.number && place.number != own.host;
+        for place in places().iter().filter(others) {
             while place.standing() != IDLE {
                 if !wait() {
                     self.drop_barrier();
@@ -194,7 +261,12 @@ impl Epochs {
                 }
             }
         }
-        true
+        // ORDER(epoch-leave): Relaxed; counted before its host was seen idle (E4).
+        let undisturbed = self.suspended.load(Ordering::Relaxed) == 0;
+        if !undisturbed {
+            self.drop_barrier();
+        }
+        undisturbed
     }
 
     /// Gives the barrier back.
@@ -261,5 +333,30 @@ mod tests {
         let epochs = Epochs::default();
         assert_eq!(epochs.cut(10), 10);
         assert_eq!(epochs.current(), 11);
+    }
+
+    #[test]
+    fn a_suspended_turn_holds_no_epoch_but_keeps_the_barrier_away() {
+        let epochs = Epochs::default();
+        let places = [Place::new(1), Place::nested(2, 1), Place::new(3)];
+        epochs.try_enter(&places[0]).unwrap();
+        assert_eq!(epochs.enter_nested(&places[1]), 1);
+        epochs.suspend(&places[1]);
+        places[0].leave();
+        epochs.advance();
+        epochs.close(|| places.iter());
+        assert_eq!((epochs.current(), epochs.closed()), (2, 1));
+        epochs.try_enter(&places[2]).unwrap();
+        assert!(!epochs.take_barrier(
+            &places[2],
+            || places.iter().collect(),
+            || panic!("none runs")
+        ));
+        places[2].leave();
+        epochs.try_enter(&places[0]).unwrap();
+        assert_eq!(epochs.resume(&places[1]), 2);
+        // The host is in its turn, and runs nothing.
+        assert!(epochs.take_barrier(&places[1], || places.iter().collect(), || panic!("all idle")));
+        assert_eq!(epochs.try_enter(&places[2]), None);
     }
 }

@@ -47,6 +47,22 @@ pub trait Host {
         spec: &'static CommandSpec,
         args: &[&[u8]],
     ) -> Result<(), Halt>;
+
+    /// A clock for durations, in microseconds. Where it stands still, scripts run to their end
+    /// without a pause.
+    fn clock_us(&mut self) -> u64 {
+        0
+    }
+
+    /// What the running script asked of the host did not happen: it is about to start again.
+    fn undone(&mut self) {}
+
+    /// A script is about to run this command on its client's behalf, in this database.
+    fn scripted(&mut self, _spec: &'static CommandSpec, _db: u16, _args: &[&[u8]]) {}
+
+    /// A script writes a line to the log, at one of Redis's levels: 0 for debugging to 3 for
+    /// warnings.
+    fn log_line(&mut self, _level: u8, _line: &[u8]) {}
 }
 
 /// A command waiting for EXEC, with arguments of its own.

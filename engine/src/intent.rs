@@ -9,7 +9,7 @@
 //! Invariants
 //! - N1: `old` never changes; `new` is written by the owner alone, and read by others only after
 //!   the state says `Committed`.
-//! - N2: the state leaves `Pending` once.
+//! - N2: the state leaves `Pending` once (a slow transaction's is pending, too).
 //! - N3: an intent stays allocated while a slot holds it and while a guard could; its owner
 //!   retires it after every slot was tidied.
 //!
@@ -27,6 +27,10 @@ use crate::sync::{AtomicPtr, AtomicU32, Ordering};
 const PENDING: u32 = 0;
 const COMMITTED: u32 = 1;
 const RELEASED: u32 = 2;
+/// Pending, of a script that has run for longer than others should wait.
+const SLOW: u32 = 3;
+/// The same of a function.
+const SLOW_FUNCTION: u32 = 4;
 
 /// Where a transaction stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -57,8 +61,25 @@ impl Commit {
         // keeps the reads of two keys in one order for all readers.
         match self.0.load(Ordering::SeqCst) {
             COMMITTED => State::Committed,
-            PENDING => State::Pending,
-            _ => State::Released,
+            RELEASED => State::Released,
+            _ => State::Pending,
+        }
+    }
+
+    /// Says that waiting for this transaction is no use.
+    pub(crate) fn mark_slow(&self, function: bool) {
+        let state = if function { SLOW_FUNCTION } else { SLOW };
+        // ORDER: Relaxed (unpaired); only who would wait looks, to answer instead.
+        self.0.store(state, Ordering::Relaxed);
+    }
+
+    /// Whether it was marked, and whether it is a function's.
+    pub(crate) fn slow(&self) -> Option<bool> {
+        // ORDER: Relaxed (unpaired); as above.
+        match self.0.load(Ordering::Relaxed) {
+            SLOW => Some(false),
+            SLOW_FUNCTION => Some(true),
+            _ => None,
         }
     }
 
@@ -108,6 +129,12 @@ impl Intent {
     pub(crate) fn state(&self) -> State {
         // SAFETY: the commit word is retired with or after its intents.
         unsafe { &*self.commit }.state()
+    }
+
+    /// See [`Commit::slow`].
+    pub(crate) fn slow(&self) -> Option<bool> {
+        // SAFETY: as for `state`.
+        unsafe { &*self.commit }.slow()
     }
 
     /// The record from before the transaction.

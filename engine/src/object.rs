@@ -243,6 +243,12 @@ impl ObjectRef {
         self.head().hollow.store(true, Ordering::Release);
     }
 
+    /// Heap bytes of the collection, with its head.
+    pub(crate) fn bytes(&self) -> u64 {
+        // ORDER: Relaxed (unpaired); a statistic.
+        self.head().bytes.load(Ordering::Relaxed)
+    }
+
     /// Whether its bytes are in the books, so that a change of them has to be booked.
     pub(crate) fn is_booked(&self) -> bool {
         // ORDER: Relaxed (unpaired); asked by whoever may edit, which orders it.

@@ -14,6 +14,9 @@ pub struct Scope {
     pub subscribed: bool,
     /// Keys under WATCH.
     pub(crate) watches: Vec<Watch>,
+    /// Keys that the client's script wanted when it had to go back: it takes them first when it is
+    /// run again.
+    pub(crate) wanted: Vec<(u16, Box<[u8]>)>,
 }
 
 /// A watched key and the version it had.

@@ -79,7 +79,17 @@ impl State {
 
 impl Session {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        let own = shared.register();
+        let own = shared.register(None);
+        Self::with_place(shared, own)
+    }
+
+    /// A session whose turns lie inside those of another session on the same thread.
+    pub(crate) fn nested(shared: Arc<Shared>, host: u64) -> Self {
+        let own = shared.register(Some(host));
+        Self::with_place(shared, own)
+    }
+
+    fn with_place(shared: Arc<Shared>, own: Arc<Public>) -> Self {
         let salt = std::ptr::from_ref(&*own).addr() as u64;
         let random = (shared.residents.seed ^ salt.rotate_left(32)) | 1;
         let state = State {
@@ -118,6 +128,9 @@ impl Session {
     pub fn enter(&mut self, now_ms: u64) -> Turn<'_> {
         let mut spins = 0_u32;
         let epoch = loop {
+            if self.own.place.is_nested() {
+                break self.shared.epochs.enter_nested(&self.own.place);
+            }
             if let Some(epoch) = self.shared.epochs.try_enter(&self.own.place) {
                 break epoch;
             }
@@ -314,8 +327,46 @@ impl Turn<'_> {
         context.call(host, spec, args)
     }
 
+    /// Number of databases.
+    pub(crate) fn databases(&self) -> u16 {
+        u16::try_from(self.shared.databases.len()).expect("built from a u16")
+    }
+
+    /// What all sessions share.
+    pub(crate) fn all_share(&self) -> &Arc<Shared> {
+        self.shared
+    }
+
+    /// The session's number among all.
+    pub(crate) fn number(&self) -> u64 {
+        self.own.place.number()
+    }
+
+    /// Leaves the epoch, and the guard and everything taken as it is, until [`Turn::resume`].
+    /// Of a nested session.
+    pub(crate) fn suspend(&mut self) {
+        self.shared.epochs.suspend(&self.own.place);
+    }
+
+    /// Goes on after [`Turn::suspend`], inside a turn of the host.
+    pub(crate) fn resume(&mut self) {
+        self.epoch = self.shared.epochs.resume(&self.own.place);
+    }
+
+    /// Tells as its own what a nested session changed.
+    pub(crate) fn adopt_changes(&mut self, changes: Changes) {
+        let own = &mut self.state.changes;
+        own.keys.extend(changes.keys);
+        own.events.extend(changes.events);
+        own.whole |= changes.whole;
+    }
+
     /// The context of one command.
-    fn context<'a>(&'a mut self, scope: &'a mut Scope, sink: &'a mut dyn ReplySink) -> Context<'a> {
+    pub(crate) fn context<'a>(
+        &'a mut self,
+        scope: &'a mut Scope,
+        sink: &'a mut dyn ReplySink,
+    ) -> Context<'a> {
         Context {
             shared: self.shared,
             own: self.own,

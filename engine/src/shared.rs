@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::cut::Cuts;
 use crate::engine::Tunables;
 use crate::epoch::{Epochs, Place};
+use crate::escalation::Escalation;
 use crate::evict::Queues;
 use crate::follow::Followers;
 use crate::guard::{Collector, Reclaim};
@@ -25,6 +26,8 @@ use crate::map::deadline::NEVER;
 use crate::map::segment::Resident;
 use crate::map::word::Word;
 use crate::record::{Header, Record};
+#[cfg(feature = "scripting")]
+use crate::scripting::Scripting;
 use crate::sync::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Counter, Ordering};
 
 /// Everything shared.
@@ -47,6 +50,11 @@ pub(crate) struct Shared {
     pub(crate) orphans: Mutex<Vec<Fallow>>,
     /// Who wants to know of changes.
     pub(crate) followers: Followers,
+    /// Scripts, functions, and which of them run.
+    #[cfg(feature = "scripting")]
+    pub(crate) scripting: Scripting,
+    /// The token of a script that cannot go back.
+    pub(crate) escalation: Escalation,
     sessions: Mutex<Vec<Arc<Public>>>,
     session_count: AtomicUsize,
     /// A log advances the epochs.
@@ -279,6 +287,9 @@ impl Shared {
             swaps: Counter::default(),
             orphans: Mutex::default(),
             followers: Followers::default(),
+            #[cfg(feature = "scripting")]
+            scripting: Scripting::default(),
+            escalation: Escalation::default(),
             sessions: Mutex::default(),
             session_count: AtomicUsize::new(0),
             log_ticks: AtomicBool::new(false),
@@ -304,11 +315,12 @@ impl Shared {
         self.log_ticks.store(true, Ordering::Relaxed);
     }
 
-    /// Registers a session for good: its statistics outlive it.
-    pub(crate) fn register(&self) -> Arc<Public> {
+    /// Registers a session for good: its statistics outlive it. A nested one names its host.
+    pub(crate) fn register(&self, host: Option<u64>) -> Arc<Public> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = sessions.len() as u64 + 1;
         let public = Arc::new(Public {
-            place: Place::new(sessions.len() as u64 + 1),
+            place: Place::nested(number, host.unwrap_or(number)),
             reading: Reading::default(),
             books: self.databases.iter().map(|_| Books::default()).collect(),
             hits: Counter::default(),

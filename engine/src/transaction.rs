@@ -15,9 +15,9 @@ use std::ptr::null_mut;
 use zumic_error::CommandError;
 
 use crate::collection::Hold;
-use crate::commands::{CommandSpec, Flags};
+use crate::commands::Flags;
 use crate::context::{Context, KeyRef, Mode};
-use crate::dispatch::collect_keys;
+use crate::dispatch::{borrowed, queue_keys};
 use crate::host::{Halt, Host, Queued};
 use crate::intent::{Commit, Intent};
 use crate::map::bucket::replace;
@@ -33,22 +33,26 @@ use crate::value::Change;
 /// The keys a command owns.
 #[derive(Debug)]
 pub(crate) struct Transaction {
-    commit: *mut Commit,
-    owned: Vec<Owned>,
+    pub(crate) commit: *mut Commit,
+    pub(crate) owned: Vec<Owned>,
+    /// It may have to go back: what it edits is a copy while that is cheap (escalation.rs).
+    pub(crate) gentle: bool,
+    /// It holds the token, and has edited in place.
+    pub(crate) irrevocable: bool,
 }
 
 /// One owned key.
 #[derive(Clone, Copy, Debug)]
-struct Owned {
-    db: u16,
-    hash: u64,
+pub(crate) struct Owned {
+    pub(crate) db: u16,
+    pub(crate) hash: u64,
     /// The slot word of the intent.
-    word: Word,
-    intent: *mut Intent,
+    pub(crate) word: Word,
+    pub(crate) intent: *mut Intent,
     /// The latch of the old record's object is held.
-    held: bool,
+    pub(crate) held: bool,
     /// The old record's object was edited in place.
-    edited: bool,
+    pub(crate) edited: bool,
     /// How the new record stood before the commit.
     standing: Standing,
     /// The key was not there at all: the old record is a tombstone that the transaction put there.
@@ -56,20 +60,20 @@ struct Owned {
 }
 
 impl Owned {
-    fn intent<'g>(self) -> &'g Intent {
+    pub(crate) fn intent<'g>(self) -> &'g Intent {
         // SAFETY: boxed when it was taken, retired when the transaction ends; the guard that
         // the transaction runs under keeps it.
         unsafe { &*self.intent }
     }
 
     /// The record from before the transaction.
-    fn old<'g>(self) -> &'g Record {
+    pub(crate) fn old<'g>(self) -> &'g Record {
         // SAFETY: held by the intent, kept by the guard.
         unsafe { Record::from_raw(self.intent().old()) }
     }
 
     /// The record the transaction wrote, if any.
-    fn new_record<'g>(self) -> Option<&'g Record> {
+    pub(crate) fn new_record<'g>(self) -> Option<&'g Record> {
         let pointer = self.intent().new_record();
         // SAFETY: written by this transaction, kept by the guard.
         (!pointer.is_null()).then(|| unsafe { Record::from_raw(pointer) })
@@ -115,7 +119,7 @@ impl<'s> Context<'s> {
         wanted.dedup();
         let commit = Box::into_raw(Box::new(Commit::default()));
         let owned = Vec::with_capacity(wanted.len());
-        let mut transaction = Transaction { commit, owned };
+        let mut transaction = Transaction { commit, owned, gentle: false, irrevocable: false };
         let mut result = Ok(());
         for (db, hash, key) in wanted {
             match self.take_one(db, hash, &key, commit) {
@@ -140,13 +144,16 @@ impl<'s> Context<'s> {
         result
     }
 
-    fn take_one(
+    pub(crate) fn take_one(
         &mut self,
         db: u16,
         hash: u64,
         key: &[u8],
         commit: *const Commit,
     ) -> Result<Owned, Halt> {
+        if self.shared.escalation.bars(self.own.place.number(), hash) {
+            return Err(Halt::Busy);
+        }
         let mut placed = None;
         loop {
             let Some(spot) = self.spot(db, hash, key)? else {
@@ -255,7 +262,7 @@ impl<'s> Context<'s> {
     }
 
     /// Gives the keys back unchanged.
-    fn release(&mut self, transaction: Transaction) {
+    pub(crate) fn release(&mut self, transaction: Transaction) {
         // SAFETY: boxed in `take`, retired in `tidy_up`.
         unsafe { &*transaction.commit }.release();
         for &owned in &transaction.owned {
@@ -266,7 +273,7 @@ impl<'s> Context<'s> {
     }
 
     /// Puts the tombstone of an owned key that stayed absent (back) on the list to clear.
-    fn lay_fallow(&mut self, owned: Owned) {
+    pub(crate) fn lay_fallow(&mut self, owned: Owned) {
         let old = owned.old();
         if old.is_gone() {
             let epoch = old.tid().epoch();
@@ -279,6 +286,9 @@ impl<'s> Context<'s> {
     }
 
     fn tidy_up(&mut self, transaction: Transaction) {
+        if transaction.irrevocable {
+            self.shared.escalation.give_back();
+        }
         for owned in &transaction.owned {
             if owned.held {
                 owned.old().latch().expect("it was held").release();
@@ -292,14 +302,9 @@ impl<'s> Context<'s> {
         unsafe { self.guard.retire(transaction.commit, size_of::<Commit>()) };
     }
 
-    /// Runs `work` with every other session outside its turn.
-    pub(crate) fn alone<R>(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> Result<R, Halt>,
-    ) -> Result<R, Halt> {
-        if matches!(self.mode, Mode::Alone) {
-            return work(self);
-        }
+    /// Waits until every other session is outside its turn, and keeps it there; false when that
+    /// cannot be had now.
+    pub(crate) fn take_barrier(&self) -> bool {
         let mut spins = 0_u32;
         let wait = || {
             spins += 1;
@@ -309,7 +314,18 @@ impl<'s> Context<'s> {
             spin_hint();
             true
         };
-        if !self.shared.reign(&self.own.place, wait) {
+        self.shared.reign(&self.own.place, wait)
+    }
+
+    /// Runs `work` with every other session outside its turn.
+    pub(crate) fn alone<R>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<R, Halt>,
+    ) -> Result<R, Halt> {
+        if matches!(self.mode, Mode::Alone) {
+            return work(self);
+        }
+        if !self.take_barrier() {
             return Err(Halt::Busy);
         }
         self.mode = Mode::Alone;
@@ -410,7 +426,7 @@ impl<'s> Context<'s> {
     }
 
     /// Whether every watched key is as it was. The keys are owned, or the store is.
-    fn watches_hold(&mut self) -> bool {
+    pub(crate) fn watches_hold(&mut self) -> bool {
         let watches = std::mem::take(&mut self.scope.watches);
         let hold = watches.iter().all(|watch| {
             let hash = self.hash(&watch.key);
@@ -460,14 +476,8 @@ impl<'s> Context<'s> {
             self.unwatch();
             return Ok(());
         }
-        let mut keys: Vec<KeyRef<'_>> = Vec::new();
         let args: Vec<Vec<&[u8]>> = queue.iter().map(borrowed).collect();
-        let mut db = self.scope.db;
-        for (queued, args) in queue.iter().zip(&args) {
-            db = selected(queued.spec, args).filter(|&db| db < self.databases()).unwrap_or(db);
-            collect_keys(db, queued.spec, args, &mut keys);
-        }
-        keys.retain(|&(db, _)| db < self.databases());
+        let mut keys = queue_keys(self.scope.db, self.databases(), queue, &args);
         let watched = std::mem::take(&mut self.scope.watches);
         keys.extend(watched.iter().map(|watch| (watch.db, &*watch.key)));
         let taken = if keys.is_empty() { Ok(()) } else { self.take(&keys) };
@@ -580,17 +590,4 @@ impl<'s> Context<'s> {
         let tid = self.next_tid(Tid::ZERO);
         self.close_journal(Some(tid));
     }
-}
-
-/// A queued command's arguments, as handlers take them.
-fn borrowed(queued: &Queued) -> Vec<&[u8]> {
-    queued.args.iter().map(Vec::as_slice).collect()
-}
-
-/// The database that a SELECT inside a queue changes to.
-fn selected(spec: &CommandSpec, args: &[&[u8]]) -> Option<u16> {
-    if spec.name != "select" {
-        return None;
-    }
-    std::str::from_utf8(args.get(1)?).ok()?.parse().ok()
 }

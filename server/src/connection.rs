@@ -10,6 +10,7 @@ use crate::clients::ClientRecord;
 use crate::net::Stream;
 use crate::output::Output;
 use crate::pubsub::Subscriptions;
+use crate::scripts::LongScript;
 use crate::tracking::TrackingState;
 
 /// A connection on a reactor.
@@ -61,6 +62,8 @@ pub(crate) enum ReplyMode {
 pub(crate) enum Waiting {
     /// For a key of a blocking command.
     Blocked(Arc<BlockedClient>),
+    /// For its script, which is suspended.
+    Script,
     /// For a password check, then what HELLO or AUTH was going to do.
     Verdict(AfterAuth),
     /// For a key, or the end of a pause: try again next turn.
@@ -112,6 +115,8 @@ pub(crate) struct ClientState {
     pub(crate) closing: bool,
     /// Why no command runs now.
     pub(crate) waiting: Option<Waiting>,
+    /// Its script, while that is suspended.
+    pub(crate) script: Option<Box<LongScript>>,
 }
 
 impl ClientState {
@@ -130,6 +135,7 @@ impl ClientState {
             monitor: false,
             closing: false,
             waiting: None,
+            script: None,
         }
     }
 

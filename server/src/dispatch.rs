@@ -17,6 +17,7 @@ use crate::connection::{ClientState, ReplyMode, Waiting};
 use crate::output::Output;
 use crate::reactor::Core;
 use crate::reply::Reply;
+use crate::scripts;
 use crate::shared::Message;
 use crate::tracking::commands as tracking;
 
@@ -49,7 +50,7 @@ fn is_for_subscribers(spec: &CommandSpec) -> bool {
         Handler::Host(command) => {
             matches!(command, C::Quit | C::Reset | C::Subscribe | C::Unsubscribe)
         }
-        Handler::Container | Handler::Engine(_) => spec.name == "ping",
+        Handler::Container | Handler::Engine(_) | Handler::Script(_) => spec.name == "ping",
     }
 }
 
@@ -98,6 +99,37 @@ impl Host for ConnectionHost<'_> {
         args: &[&[u8]],
     ) -> Result<(), Halt> {
         crate::session::run(self, context, command, spec, args)
+    }
+
+    fn clock_us(&mut self) -> u64 {
+        let now = self.core.counter.raw();
+        self.core.counter.delta_as_nanos(0, now) / 1_000
+    }
+
+    /// A script runs from its beginning again: what it published was not heard.
+    fn undone(&mut self) {
+        self.core.outbox.clear();
+    }
+
+    fn scripted(&mut self, spec: &'static CommandSpec, db: u16, args: &[&[u8]]) {
+        if self.state.tracking.is_some() {
+            tracking::before(self.core, self.state, spec, args);
+        }
+        self.core.stats.commands_processed.add(1);
+        self.core.stats.commands.record(spec.id, 0, false, false);
+        if self.core.shared.is_monitored() {
+            feed_monitors_of_script(self.core, db, args);
+        }
+    }
+
+    fn log_line(&mut self, level: u8, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        match level {
+            0 => tracing::trace!("{line}"),
+            1 => tracing::debug!("{line}"),
+            2 => tracing::info!("{line}"),
+            _ => tracing::warn!("{line}"),
+        }
     }
 }
 
@@ -179,12 +211,13 @@ fn checked(
     }
     let immediate = match spec.handler {
         Handler::Host(command) => runs_inside_multi(command),
-        Handler::Container | Handler::Engine(_) => false,
+        Handler::Container | Handler::Engine(_) | Handler::Script(_) => false,
     };
     if state.multi.is_some() && !immediate {
         return queue(core, turn, state, scope, reply, spec, args);
     }
     let writes = spec.flags.contains(Flags::WRITE)
+        || scripts::may_write(spec)
         || (immediate && state.multi.as_ref().is_some_and(has_write));
     if core.shared.pause.holds(turn.now_ms(), writes) && !is_client(spec) {
         state.waiting = Some(Waiting::Turn);
@@ -297,14 +330,19 @@ fn run(
         tracking::before(core, state, spec, args);
     }
     core.origin = Some(state.record.id);
-    let mut host = ConnectionHost { core, state, in_exec: false };
-    let result = if queues {
-        turn.wait(scope, &mut host, spec, args, reply)
+    let result = if scripts::is_script(spec, state) {
+        match scripts::start(core, turn, state, scope, reply, spec, args) {
+            Some(result) => result,
+            None => return Flow::Park,
+        }
     } else {
-        turn.run(scope, &mut host, spec, args, reply)
+        let mut host = ConnectionHost { core, state, in_exec: false };
+        if queues {
+            turn.wait(scope, &mut host, spec, args, reply)
+        } else {
+            turn.run(scope, &mut host, spec, args, reply)
+        }
     };
-    let core = host.core;
-    let state = host.state;
     match &result {
         Err(Halt::Busy) => {
             state.waiting.get_or_insert(Waiting::Turn);
@@ -313,17 +351,44 @@ fn run(
         Err(Halt::Wait(wait)) => return wait_for_keys(core, turn, state, scope, spec, args, wait),
         Err(Halt::Error(_)) | Ok(()) => {}
     }
+    conclude(core, turn, state, scope, reply, &Ran { spec, args, db, before: 0 }, &result);
+    if state.waiting.is_some() { Flow::Park } else { Flow::Next }
+}
+
+/// A command that has run.
+pub(crate) struct Ran<'a> {
+    /// Its row.
+    pub(crate) spec: &'static CommandSpec,
+    /// Its arguments.
+    pub(crate) args: &'a [&'a [u8]],
+    /// The database that was selected before it.
+    pub(crate) db: u16,
+    /// Nanoseconds it ran before the current tick.
+    pub(crate) before: u64,
+}
+
+/// What has to be done after every command: its consequences for others, its error, its figures.
+pub(crate) fn conclude(
+    core: &mut Core,
+    turn: &mut Turn<'_>,
+    state: &mut ClientState,
+    scope: &mut Scope,
+    reply: &mut Reply<'_>,
+    ran: &Ran<'_>,
+    result: &Result<(), Halt>,
+) {
+    let &Ran { spec, args, db, before } = ran;
     if turn.has_changes() {
         blocked::follow(core, turn);
     }
     if !core.outbox.is_empty() {
         core.send_published();
     }
-    if let Err(Halt::Error(error)) = &result {
+    if let Err(Halt::Error(error)) = result {
         reply.error(error);
     }
     let now = core.counter.raw();
-    let nanoseconds = core.counter.delta_as_nanos(core.tick, now);
+    let nanoseconds = before + core.counter.delta_as_nanos(core.tick, now);
     core.tick = now;
     let failed = reply.error_code().is_some();
     core.stats.commands_processed.add(1);
@@ -340,7 +405,6 @@ fn run(
     if core.shared.is_monitored() && !spec.flags.intersects(hidden) {
         feed_monitors(core, state, scope.db, args);
     }
-    if state.waiting.is_some() { Flow::Park } else { Flow::Next }
 }
 
 /// Lets a client wait for the keys of its blocking command.
@@ -376,9 +440,18 @@ pub(crate) fn facts<'c>(state: &'c ClientState, words: &'c Words, db: u16) -> Cl
 }
 
 #[cold]
-fn feed_monitors(core: &Core, state: &ClientState, db: u16, args: &[&[u8]]) {
+pub(crate) fn feed_monitors(core: &Core, state: &ClientState, db: u16, args: &[&[u8]]) {
     let words = state.record.words();
-    let line = monitor::line(unix_microseconds(), &facts(state, &words, db), args);
+    feed(core, &facts(state, &words, db), args);
+}
+
+#[cold]
+fn feed_monitors_of_script(core: &Core, db: u16, args: &[&[u8]]) {
+    feed(core, &ClientFacts { peer: "lua", name: b"", db, is_local: true }, args);
+}
+
+fn feed(core: &Core, client: &ClientFacts<'_>, args: &[&[u8]]) {
+    let line = monitor::line(unix_microseconds(), client, args);
     let line: Arc<str> = line.into();
     for reactor in &core.shared.reactors {
         reactor.send(Message::Monitor(Arc::clone(&line)));

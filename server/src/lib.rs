@@ -28,6 +28,7 @@ mod panic;
 mod pubsub;
 mod reactor;
 mod reply;
+mod scripts;
 mod serve;
 mod session;
 pub mod settings;

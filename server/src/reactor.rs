@@ -15,6 +15,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use engine::scripting::Scripts;
 use engine::{Session, Turn};
 use mio::{Events, Interest, Poll, Token};
 use protocol::{Limits, RequestParser};
@@ -31,6 +32,7 @@ use crate::net::{Listener, Stream};
 use crate::output::Output;
 use crate::pubsub::feed::{Outlets, PUBSUB_CLASS};
 use crate::pubsub::{Local, Plan};
+use crate::scripts;
 use crate::serve::{Buffers, Served, Serving};
 use crate::settings::{Settings, SettingsReader};
 use crate::shared::{Message, Shared};
@@ -77,6 +79,10 @@ pub(crate) struct Core {
     pub(crate) outbox: Vec<Plan>,
     /// Whose command runs, or ran last in this turn.
     pub(crate) origin: Option<u64>,
+    /// Scripts, and what they run on.
+    pub(crate) scripts: Scripts,
+    /// Where the connections are whose script is suspended.
+    pub(crate) long_scripts: Vec<usize>,
 }
 
 /// A reactor, before and while it runs.
@@ -160,7 +166,8 @@ impl Reactor {
     fn patience(&mut self) -> Duration {
         let waits = !self.parked.is_empty() || !self.core.retry.is_empty();
         self.eager_turns = if waits { self.eager_turns + 1 } else { 0 };
-        if !self.scheduled.is_empty() || self.core.local.is_busy() {
+        let runs = !self.core.long_scripts.is_empty();
+        if runs || !self.scheduled.is_empty() || self.core.local.is_busy() {
             Duration::ZERO
         } else if self.parked.is_empty() && self.core.retry.is_empty() {
             self.until_deadline()
@@ -208,7 +215,7 @@ impl Reactor {
         self.deliver_published();
         let cron = self.cron_at.elapsed() >= CRON;
         let due = self.core.deadlines.first().is_some_and(|&(until_ms, _)| until_ms < now_ms);
-        let waits = due || !self.core.retry.is_empty();
+        let waits = due || !self.core.retry.is_empty() || !self.core.long_scripts.is_empty();
         let idle = self.scheduled.is_empty() && self.parked.is_empty() && !waits;
         if idle && messages.is_empty() && !news && !cron {
             return;
@@ -230,6 +237,7 @@ impl Reactor {
         if due {
             give_up(core, connections, &self.keys, now_ms, &mut work);
         }
+        resume_scripts(core, &mut turn, connections, &mut work);
         for &key in &work {
             let Some(connection) = connections.get_mut(key) else { continue };
             connection.scheduled = false;
@@ -447,6 +455,23 @@ fn unblock(core: &mut Core, connection: &mut Connection, answer: Output) {
     state.waiting = Some(Waiting::Turn);
 }
 
+/// Gives each suspended script a slice; who has an answer now is served next.
+fn resume_scripts(
+    core: &mut Core,
+    turn: &mut Turn<'_>,
+    connections: &mut slab::Slab<Connection>,
+    work: &mut Vec<usize>,
+) {
+    for key in std::mem::take(&mut core.long_scripts) {
+        let connection = connections.get_mut(key).expect("kept until its script has ended");
+        if scripts::resume(core, turn, connection) {
+            schedule(work, key, connection);
+        } else {
+            core.long_scripts.push(key);
+        }
+    }
+}
+
 /// Ends the waits whose time has come.
 fn give_up(
     core: &mut Core,
@@ -495,7 +520,8 @@ fn inspect(
         if news {
             connection.parser.set_limits(limits(&core.settings));
         }
-        if overdue(core, connection, now_ms) {
+        let runs = connection.state.waiting == Some(Waiting::Script);
+        if !runs && overdue(core, connection, now_ms) {
             closed.push(key);
         }
     }

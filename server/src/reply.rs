@@ -4,7 +4,7 @@ use engine::{LargeString, ReplySink};
 use protocol::{Encoder, Version};
 use zumic_error::CommandError;
 
-use crate::output::Output;
+use crate::output::{Mark, Output};
 
 /// Writes one command's reply to a connection.
 #[derive(Debug)]
@@ -27,6 +27,18 @@ impl<'c> Reply<'c> {
     #[must_use]
     pub(crate) fn error_code(&self) -> Option<&'static str> {
         self.error
+    }
+
+    /// Where the output stands.
+    #[must_use]
+    pub(crate) fn mark(&self) -> Mark {
+        self.output.mark()
+    }
+
+    /// Takes back what was written since.
+    pub(crate) fn rewind(&mut self, mark: Mark) {
+        self.output.rewind(mark);
+        self.error = None;
     }
 
     #[inline]

@@ -76,6 +76,10 @@ impl Serving<'_, '_> {
     /// Reads, runs and writes for one connection.
     pub(crate) fn serve(&mut self, connection: &mut Connection) -> Served {
         let waits = matches!(connection.state.waiting, Some(Waiting::Blocked(_)));
+        if connection.state.waiting == Some(Waiting::Script) {
+            // Not before its script has ended, whatever has become of it.
+            return Served::Done;
+        }
         if connection.killed || (waits && connection.hung_up) {
             return Served::Closed;
         }
@@ -118,7 +122,7 @@ impl Serving<'_, '_> {
         let more = connection.readable && connection.output.len() < OUTPUT_PAUSE_BYTES;
         match connection.state.waiting {
             Some(Waiting::Turn) => Served::Parked,
-            Some(Waiting::Blocked(_) | Waiting::Verdict(_)) => Served::Done,
+            Some(Waiting::Blocked(_) | Waiting::Script | Waiting::Verdict(_)) => Served::Done,
             None if more => Served::Again,
             None => Served::Done,
         }

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
+use engine::scripting::Scripts;
 use engine::sync::{AtomicBool, AtomicU64};
 use mio::{Poll, Waker};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -109,6 +110,8 @@ fn start_reactors(shared: &Arc<Shared>, polls: Vec<Poll>) -> Result<(Running, Ve
             local: Local::default(),
             outbox: Vec::new(),
             origin: None,
+            scripts: Scripts::default(),
+            long_scripts: Vec::new(),
         };
         let listeners = listen(&settings, index == 0)?;
         if index == 0 {

@@ -154,6 +154,7 @@ impl CommandError {
             Self::NoAuth | Self::NoAuthHello => "NOAUTH",
             Self::NoProto => "NOPROTO",
             Self::OutOfMemory => "OOM",
+            Self::Script(error) => error.code(),
             Self::Stream(error) => error.code(),
             Self::WrongPass => "WRONGPASS",
             Self::WrongType => "WRONGTYPE",
@@ -509,6 +510,12 @@ impl From<HyperLogLogError> for CommandError {
 impl From<HashError> for CommandError {
     fn from(error: HashError) -> Self {
         Self::Hash(error)
+    }
+}
+
+impl From<ScriptError> for CommandError {
+    fn from(error: ScriptError) -> Self {
+        Self::Script(error)
     }
 }
 

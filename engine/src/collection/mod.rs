@@ -299,7 +299,7 @@ impl<'s> Context<'s> {
                     return Ok(Some((record, Some(place))));
                 }
             } else if spins >= SPINS_BEFORE_BUSY {
-                return Err(Halt::Busy);
+                return Err(self.busy_at(db, key));
             }
             spins += 1;
             spin_hint();
@@ -553,7 +553,11 @@ impl<'s> Context<'s> {
             }
             return Ok(Some(result));
         };
-        self.surrender(db, record);
+        let copy = self.copy_to_edit(db, hash, key, record, &object)?;
+        if copy.is_none() {
+            self.surrender(db, record);
+        }
+        let object = copy.as_ref().unwrap_or(&object);
         // SAFETY: Y3, or the object was made by this transaction and nobody else knows it.
         let body = unsafe { &mut *object.body::<T>() };
         let done = change(body)?;

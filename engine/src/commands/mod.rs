@@ -28,6 +28,8 @@ mod numbers;
 mod object;
 mod replication;
 mod scanning;
+#[cfg(feature = "scripting")]
+mod scripts;
 mod sets;
 mod sort;
 mod sorted_sets;
@@ -40,6 +42,7 @@ mod time_series;
 pub use argument::Argument;
 pub use keyspec::{KeyFlags, KeyPositions, KeySpec};
 pub use spec::{
-    Categories, CommandSpec, CrossDb, Deprecated, Flags, Group, Handler, HostCommand, KeyRange, Run,
+    Categories, CommandSpec, CrossDb, Deprecated, Flags, Group, Handler, HostCommand, KeyRange,
+    Run, ScriptCommand,
 };
 pub use table::{all, book, lookup};

@@ -33,6 +33,20 @@ pub enum Handler {
     Engine(Run),
     /// The host: connections, settings, the process. See [`crate::Host`].
     Host(HostCommand),
+    /// A script, on a stack of its own. See [`crate::scripting::Scripts`].
+    Script(ScriptCommand),
+}
+
+/// Commands that run a script.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "each variant is the command it is named after")]
+pub enum ScriptCommand {
+    Eval,
+    EvalRo,
+    EvalSha,
+    EvalShaRo,
+    Fcall,
+    FcallRo,
 }
 
 /// Commands that the engine lists but its host runs.
@@ -476,6 +490,8 @@ pub enum Group {
     List,
     /// Publish and subscribe.
     Pubsub,
+    /// Scripts and functions.
+    Scripting,
     /// The process and its figures.
     Server,
     /// Sets.
@@ -508,6 +524,7 @@ impl Group {
         Self::Generic,
         Self::Transactions,
         Self::Pubsub,
+        Self::Scripting,
         Self::Connection,
         Self::Server,
     ];
@@ -524,6 +541,7 @@ impl Group {
             Self::HyperLogLog => "hyperloglog",
             Self::List => "list",
             Self::Pubsub => "pubsub",
+            Self::Scripting => "scripting",
             Self::Server => "server",
             Self::Set => "set",
             Self::SortedSet => "sorted-set",

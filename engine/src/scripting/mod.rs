@@ -1,7 +1,93 @@
-//! Scripts: code that clients send and the engine runs beside the keys.
+//! Scripts and functions: how they run, atomically, on every core.
 //!
-//! Why it exists: job queues, locks and rate limiters are a few commands that must happen at once,
-//! with a decision between them. What runs a script's code is `lua`; it knows neither keys nor
-//! commands.
+//! Why it exists: a script is a transaction whose keys are not all known before it runs, and that
+//! may run for long. Reading order: `unit` (one script as a transaction), `fiber` (a stack that can
+//! be left), `job` (what a fiber does), `program` (from EVAL to the interpreter), `side` (what a
+//! script reaches), `runner` (the scripts of a reactor), `running` (stopping one from outside),
+//! `bodies` (where scripts are kept), `lua` (the interpreter). Taking keys on the way and going
+//! back is in `gentle`, the token that keeps two scripts from waiting for each other in
+//! `escalation`.
 
+mod bodies;
+pub(crate) mod checked;
+mod fiber;
+mod gate;
+mod job;
 pub mod lua;
+mod program;
+mod runner;
+mod running;
+mod side;
+#[cfg(all(test, not(loom)))]
+mod tests;
+mod unit;
+
+pub use runner::{Progress, Scripts};
+pub use running::Label;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::sync::{AtomicU64, Counter, Ordering};
+use bodies::Bodies;
+use running::LongScripts;
+
+/// A reading of what scripts take.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ScriptStats {
+    /// Scripts that are kept.
+    pub scripts: u64,
+    /// Bytes of their bodies.
+    pub script_bytes: u64,
+    /// Bytes of the interpreters' values.
+    pub vm_bytes: u64,
+}
+
+/// What all sessions share about scripts.
+#[derive(Debug)]
+pub(crate) struct Scripting {
+    pub(crate) bodies: Bodies,
+    pub(crate) long: LongScripts,
+    patience_ms: AtomicU64,
+    /// Bytes of each interpreter.
+    vms: Mutex<Vec<Arc<Counter>>>,
+}
+
+impl Default for Scripting {
+    fn default() -> Self {
+        Self {
+            bodies: Bodies::default(),
+            long: LongScripts::default(),
+            patience_ms: AtomicU64::new(5_000),
+            vms: Mutex::default(),
+        }
+    }
+}
+
+impl Scripting {
+    /// A place for the bytes of an interpreter. Places of interpreters that ended are used again.
+    pub(crate) fn register_vm(&self) -> Arc<Counter> {
+        let mut vms = self.vms.lock().unwrap_or_else(PoisonError::into_inner);
+        vms.retain(|bytes| Arc::strong_count(bytes) > 1);
+        let bytes = Arc::<Counter>::default();
+        vms.push(Arc::clone(&bytes));
+        bytes
+    }
+
+    /// Bytes of all interpreters.
+    pub(crate) fn vm_bytes(&self) -> u64 {
+        let vms = self.vms.lock().unwrap_or_else(PoisonError::into_inner);
+        vms.iter().map(|bytes| bytes.get()).sum()
+    }
+
+    /// `busy-reply-threshold`.
+    pub(crate) fn patience_ms(&self) -> u64 {
+        // ORDER: Relaxed (unpaired); a setting.
+        self.patience_ms.load(Ordering::Relaxed)
+    }
+
+    /// `busy-reply-threshold`.
+    pub(crate) fn set_patience_ms(&self, milliseconds: u64) {
+        // ORDER: Relaxed (unpaired); a setting.
+        self.patience_ms.store(milliseconds, Ordering::Relaxed);
+    }
+}

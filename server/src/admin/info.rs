@@ -151,6 +151,7 @@ fn memory(fields: &mut Fields, reading: &Reading<'_>) {
     fields.add("used_memory_overhead", engine.memory_index);
     fields.add("used_memory_dataset", engine.memory_records);
     fields.add("used_memory_dataset_perc", percent(engine.memory_records, used));
+    scripts(fields, reading);
     if let Some(total) = process::machine_bytes() {
         fields.add_bytes("total_system_memory", total);
     }
@@ -171,6 +172,17 @@ fn memory(fields: &mut Fields, reading: &Reading<'_>) {
         fields.add("allocator_resident", allocator.resident);
     }
     fields.add("mem_allocator", reading.admin.allocator().name());
+}
+
+/// Scripts and functions share their interpreters, so the parts are not told apart.
+fn scripts(fields: &mut Fields, reading: &Reading<'_>) {
+    let stats = reading.admin.engine().script_stats();
+    fields.add("used_memory_lua", stats.vm_bytes);
+    fields.add("used_memory_vm_eval", stats.vm_bytes);
+    fields.add("used_memory_scripts_eval", stats.script_bytes);
+    fields.add("number_of_cached_scripts", stats.scripts);
+    fields.add_bytes("used_memory_vm_total", stats.vm_bytes);
+    fields.add_bytes("used_memory_scripts", stats.script_bytes);
 }
 
 fn percent(part: u64, whole: u64) -> String {

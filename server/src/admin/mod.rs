@@ -212,6 +212,7 @@ impl Admin {
         tunables.set_string_bytes_max(settings.bulk_bytes_max);
         tunables.set_thresholds(settings.thresholds);
         tunables.set_event_classes(settings.events);
+        self.engine.set_script_patience_ms(settings.script_patience_ms);
         self.slowlog.truncate(settings.slowlog_len_max);
         if let Some(log) = &self.log {
             log.set_level(settings.log_level);

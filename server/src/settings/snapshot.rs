@@ -235,6 +235,8 @@ pub struct Settings {
     pub password_required: bool,
     /// A password on its way to being hashed; always empty in a published snapshot.
     pub(crate) password_new: Option<Secret>,
+    /// `busy-reply-threshold`, in milliseconds; 0 for never.
+    pub script_patience_ms: u64,
     /// `slowlog-log-slower-than`, in microseconds; negative for never.
     pub slowlog_threshold_us: i64,
     /// `slowlog-max-len`, in entries.
@@ -284,6 +286,7 @@ impl Settings {
             request_args_max: 0,
             password_required: false,
             password_new: None,
+            script_patience_ms: 0,
             slowlog_threshold_us: 0,
             slowlog_len_max: 0,
             tcp_backlog: 0,

@@ -409,6 +409,10 @@ pub static TABLE: &[Setting] = &[
 
     row("loglevel", word!(LogLevel, "debug|verbose|notice|warning", log_level), "notice", Running,
         Diagnostics, "the least important message that is logged"),
+    row("busy-reply-threshold", integer!(script_patience_ms, 0..=i64::MAX), "5000", Running,
+        Diagnostics, "milliseconds after which who needs a script's keys gets BUSY; 0 for never"),
+    row("lua-time-limit", integer!(script_patience_ms, 0..=i64::MAX), "5000", Running, Diagnostics,
+        "another name of busy-reply-threshold"),
     row("slowlog-log-slower-than", integer!(slowlog_threshold_us, -1..=i64::MAX), "10000", Running,
         Diagnostics, "microseconds from which a command is slow; -1 for never"),
     row("slowlog-max-len", integer!(slowlog_len_max, 0..=i64::MAX), "128", Running, Diagnostics,

@@ -24,6 +24,8 @@ mod lists;
 mod numbers;
 mod pubsub;
 mod replication;
+#[cfg(feature = "scripting")]
+mod scripts;
 mod server;
 mod sets;
 mod sort;
@@ -55,6 +57,8 @@ const GROUPS: &[&[CommandSpec]] = &[
     numbers::ROWS,
     pubsub::ROWS,
     replication::ROWS,
+    #[cfg(feature = "scripting")]
+    scripts::ROWS,
     server::ROWS,
     sets::ROWS,
     sorted_set_algebra::ROWS,

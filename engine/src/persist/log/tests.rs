@@ -197,7 +197,7 @@ fn a_restart_ends_the_segment_before_it() {
     log.begin(Beginning { kind: Kind::Restart, base: 1, highest: 1, synced: 1 }).unwrap();
     log.append(&mut block_of(&[2]), (2, 1, 2)).unwrap();
     let mut content = disk.read(&segment_name(1)).unwrap();
-    content.extend_from_slice(&content[SEGMENT_HEADER_BYTES..whole - 3].to_vec());
+    content.extend_from_within(SEGMENT_HEADER_BYTES..whole - 3);
     disk.put(&segment_name(1), content);
     let (entries, recovered) = read(&disk).unwrap();
     assert_eq!((epochs_of(&entries), recovered.torn), (vec![1, 2], None));

@@ -1,0 +1,241 @@
+//! What a fiber is told to do, and what comes of it.
+//!
+//! Why it exists: a script, a function and an EXEC with scripts in it are run by the same rules:
+//! take the keys, run, and go back and start again when a key cannot be had. Here is that loop;
+//! the transaction is `unit`'s, the interpreter is `lua`'s.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+use zumic_error::CommandError;
+
+use super::fiber::Courier;
+use super::program::{self, Machine};
+use super::running::Label;
+use super::unit::Unit;
+use crate::commands::{Flags, Handler, ScriptCommand};
+use crate::dispatch::{borrowed, queue_keys};
+use crate::follow::Changes;
+use crate::reply::ReplySink;
+use crate::session::Session;
+use crate::shared::Shared;
+use crate::tape::Tape;
+use crate::{Halt, Queued, Scope};
+
+/// Starts of a script in a row before its client is parked.
+const STARTS_MAX: u32 = 8;
+
+/// Words of a request, copied.
+#[derive(Debug, Default)]
+pub(crate) struct Words {
+    bytes: Vec<u8>,
+    ends: SmallVec<[usize; 16]>,
+}
+
+impl Words {
+    pub(crate) fn copy_of(words: &[&[u8]]) -> Self {
+        let mut bytes = Vec::with_capacity(words.iter().map(|word| word.len()).sum());
+        let ends = words.iter().map(|word| {
+            bytes.extend_from_slice(word);
+            bytes.len()
+        });
+        let ends = ends.collect();
+        Self { bytes, ends }
+    }
+
+    pub(crate) fn borrowed(&self) -> SmallVec<[&[u8]; 16]> {
+        let mut start = 0;
+        let word = |&end: &usize| {
+            let word = &self.bytes[start..end];
+            start = end;
+            word
+        };
+        self.ends.iter().map(word).collect()
+    }
+}
+
+/// What to run.
+#[derive(Debug)]
+pub(crate) enum Task {
+    /// A script or a function: the words are its command's.
+    Command(ScriptCommand),
+    /// Commands that were queued, at least one of which is a script.
+    Exec(Arc<Vec<Queued>>),
+    /// What a test does.
+    #[cfg(test)]
+    Test(RefCell<Box<dyn TestTask>>),
+}
+
+/// A script in Rust.
+#[cfg(test)]
+pub(crate) trait TestTask: std::fmt::Debug {
+    /// The keys it declares, of database 0.
+    fn keys(&self) -> Vec<Vec<u8>>;
+    /// Runs it.
+    fn run(&mut self, unit: &mut Unit<'_, '_>) -> Result<(), zumic_error::CommandError>;
+}
+
+/// One job of a fiber.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) task: Task,
+    pub(crate) words: Words,
+    pub(crate) now_ms: u64,
+    /// The script's state as a client, while it is not running.
+    pub(crate) scope: RefCell<Scope>,
+}
+
+/// What came of a job.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) result: Result<(), Halt>,
+    pub(crate) scope: Scope,
+    pub(crate) changes: Changes,
+    /// The scope is the client's own.
+    pub(crate) is_exec: bool,
+}
+
+impl Job {
+    /// Whether it is a function.
+    pub(crate) fn is_function(&self) -> bool {
+        matches!(self.task, Task::Command(ScriptCommand::Fcall | ScriptCommand::FcallRo))
+    }
+
+    /// What FUNCTION STATS says of it.
+    pub(crate) fn label(&self) -> Label {
+        let words = self.words.borrowed();
+        let function = self.is_function().then(|| words[1].into());
+        Label { function, command: words.iter().map(|word| Box::from(*word)).collect() }
+    }
+}
+
+/// What a fiber has for all of its jobs.
+#[derive(Debug)]
+pub(crate) struct Workshop {
+    /// Away while a job runs.
+    session: Option<Session>,
+    machine: Machine,
+    tape: Tape,
+}
+
+impl Workshop {
+    pub(crate) fn new(shared: &Arc<Shared>, host: u64) -> Self {
+        Self {
+            session: Some(Session::nested(Arc::clone(shared), host)),
+            machine: Machine::new(shared),
+            tape: Tape::default(),
+        }
+    }
+
+    /// Runs a job to its end.
+    pub(crate) fn run(&mut self, courier: &Courier<'_>) -> Ended {
+        let job = courier.job;
+        let mut session = self.session.take().expect("one job at a time");
+        let mut turn = session.enter(job.now_ms);
+        let mut unit = Unit::new(&mut turn, job.scope.take(), courier);
+        let mut starts = 0;
+        let result = loop {
+            starts += 1;
+            courier.again.set(false);
+            let result = self.start(&mut unit, courier);
+            let again = courier.again.get();
+            if again {
+                unit.go_back();
+                if let Some(error) = courier.take_failure() {
+                    break Err(error.into());
+                }
+            } else if result != Err(Halt::Busy) {
+                break result;
+            }
+            // Nothing is held. A client that was left waiting cannot be parked with its request.
+            if !again || starts >= STARTS_MAX {
+                if !courier.has_paused() {
+                    break Err(Halt::Busy);
+                }
+                unit.pause();
+                starts = 0;
+            }
+        };
+        let (scope, changes) = unit.end();
+        drop(turn);
+        self.session = Some(session);
+        self.machine.rest();
+        Ended { result, scope, changes, is_exec: matches!(job.task, Task::Exec(_)) }
+    }
+
+    /// Runs the job once.
+    fn start(&mut self, unit: &mut Unit<'_, '_>, courier: &Courier<'_>) -> Result<(), Halt> {
+        match &courier.job.task {
+            Task::Command(command) => program::run(*command, &mut self.machine, unit, courier),
+            Task::Exec(queue) => exec(queue, &mut self.machine, unit, &mut self.tape, courier),
+            #[cfg(test)]
+            Task::Test(task) => test(&mut **task.borrow_mut(), unit, courier),
+        }
+    }
+}
+
+#[cfg(test)]
+fn test(
+    task: &mut dyn TestTask,
+    unit: &mut Unit<'_, '_>,
+    courier: &Courier<'_>,
+) -> Result<(), Halt> {
+    let keys = task.keys();
+    let keys: Vec<crate::context::KeyRef<'_>> = keys.iter().map(|key| (0, &**key)).collect();
+    unit.begin(&keys)?;
+    let result = task.run(unit);
+    if !courier.again.get() {
+        unit.commit();
+    }
+    result.map_err(Halt::Error)
+}
+
+/// EXEC: as [`Context::exec`](crate::Context::exec), but it may go back.
+fn exec(
+    queue: &[Queued],
+    machine: &mut Machine,
+    unit: &mut Unit<'_, '_>,
+    tape: &mut Tape,
+    courier: &Courier<'_>,
+) -> Result<(), Halt> {
+    *tape = Tape::new(courier.sink(|sink| sink.version()));
+    let db = unit.scope.db;
+    let args: Vec<Vec<&[u8]>> = queue.iter().map(borrowed).collect();
+    let watches = std::mem::take(&mut unit.scope.watches);
+    let mut keys = queue_keys(db, unit.databases(), queue, &args);
+    keys.extend(watches.iter().map(|watch| (watch.db, &*watch.key)));
+    let begun = unit.begin(&keys);
+    drop(keys);
+    unit.scope.watches = watches;
+    begun?;
+    let needs_memory = |queued: &Queued| queued.spec.flags.contains(Flags::DENY_OOM);
+    if unit.full && queue.iter().any(needs_memory) {
+        unit.commit();
+        return Err(CommandError::OutOfMemory.into());
+    }
+    if unit.watches_hold() {
+        tape.array(queue.len());
+        for (queued, args) in queue.iter().zip(&args) {
+            let result = match queued.spec.handler {
+                Handler::Script(command) => {
+                    program::run_queued(command, args, machine, unit, tape, courier)
+                }
+                _ => unit.run_queued(queued.spec, args, tape),
+            };
+            if let Err(error) = result {
+                tape.error(&error);
+            }
+            if courier.again.get() {
+                unit.scope.db = db;
+                return Err(Halt::Busy);
+            }
+        }
+    } else {
+        tape.null_array();
+    }
+    unit.commit();
+    unit.unwatch();
+    courier.sink(|sink| tape.play(sink));
+    Ok(())
+}

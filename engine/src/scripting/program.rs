@@ -1,0 +1,204 @@
+//! From EVAL, EVALSHA and FCALL to the interpreter.
+//!
+//! Why it exists: what a script may do depends on its command, on its first line, and on the memory
+//! there is, and Redis has an order in which the reasons to refuse are found.
+
+use std::sync::Arc;
+
+use zumic_error::{CommandError, ScriptError};
+
+use super::bodies::{Body, Shelf};
+use super::fiber::Courier;
+use super::gate::Gate;
+use super::lua::{Limits, Script, ScriptFlags, Vm};
+use super::side::{Side, as_error};
+use super::unit::{Rights, Unit};
+use crate::commands::ScriptCommand;
+use crate::commands::number::parse_integer;
+use crate::context::KeyRef;
+use crate::shared::Shared;
+use crate::sync::Counter;
+use crate::tape::Tape;
+use crate::{Halt, ReplySink};
+
+/// Instructions between two looks at the clock: some 25 microseconds.
+const TICK_INSTRUCTIONS: i32 = 5_000;
+/// Bytes that all values of one interpreter may take.
+const VM_BYTES_MAX: usize = 512 << 20;
+
+/// An interpreter with what it needs to find scripts.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    shared: Arc<Shared>,
+    /// Made when the first script runs.
+    vm: Option<Vm>,
+    shelf: Shelf,
+    /// When its compiled scripts were thrown away last.
+    generation: u64,
+    /// Bytes it had at its last rest, for the statistics.
+    bytes: Arc<Counter>,
+}
+
+impl Machine {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        Self {
+            vm: None,
+            shelf: Shelf::default(),
+            generation: shared.scripting.bodies.generation(),
+            bytes: shared.scripting.register_vm(),
+            shared: Arc::clone(shared),
+        }
+    }
+
+    /// The interpreter, made if need be.
+    fn vm(&mut self) -> Result<&mut Vm, CommandError> {
+        let generation = self.shared.scripting.bodies.generation();
+        if self.vm.is_none() {
+            let limits = Limits {
+                memory_bytes_max: VM_BYTES_MAX,
+                tick_instructions: TICK_INSTRUCTIONS,
+                ..Limits::default()
+            };
+            self.vm = Some(Vm::new(limits).map_err(|_| CommandError::OutOfMemory)?);
+        } else if generation != self.generation
+            && let Some(vm) = &mut self.vm
+        {
+            vm.forget_scripts();
+        }
+        self.generation = generation;
+        Ok(self.vm.as_mut().expect("made above"))
+    }
+
+    /// A job has ended.
+    pub(crate) fn rest(&mut self) {
+        if let Some(vm) = &self.vm {
+            self.bytes.set(vm.memory() as u64);
+        }
+    }
+
+    /// The script of a command, compiled.
+    fn script(&mut self, command: ScriptCommand, word: &[u8]) -> Result<Arc<Body>, CommandError> {
+        let bodies = &self.shared.scripting.bodies;
+        if matches!(command, ScriptCommand::EvalSha | ScriptCommand::EvalShaRo) {
+            return self.shelf.find(bodies, word).ok_or(ScriptError::NotFound.into());
+        }
+        if let Some(body) = self.shelf.find_source(bodies, word) {
+            return Ok(body);
+        }
+        let body = Body::new(word)?;
+        let compiled = self.vm()?.compile(script_of(&body));
+        compiled.map_err(|failure| as_error(failure.line))?;
+        let body = self.shared.scripting.bodies.insert(body, false);
+        self.shelf.keep(&body);
+        Ok(body)
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.bytes.set(0);
+    }
+}
+
+fn script_of(body: &Body) -> Script<'_> {
+    Script { sha: &body.sha, body: body.code() }
+}
+
+/// What is to run, with which keys and arguments.
+struct Plan<'w> {
+    body: Arc<Body>,
+    keys: &'w [&'w [u8]],
+    args: &'w [&'w [u8]],
+    rights: Rights,
+}
+
+fn is_read_only(command: ScriptCommand) -> bool {
+    use ScriptCommand as C;
+    matches!(command, C::EvalRo | C::EvalShaRo | C::FcallRo)
+}
+
+/// Finds out what a command wants to run.
+fn plan<'w>(
+    command: ScriptCommand,
+    words: &'w [&'w [u8]],
+    machine: &mut Machine,
+) -> Result<Plan<'w>, CommandError> {
+    let by_sha = matches!(command, ScriptCommand::EvalSha | ScriptCommand::EvalShaRo);
+    if by_sha && words[1].len() != 40 {
+        return Err(ScriptError::NotFound.into());
+    }
+    let rest = &words[3..];
+    let count = parse_integer(words[2])?;
+    if count > rest.len() as i64 {
+        return Err(CommandError::NumkeysTooMany);
+    }
+    let count = usize::try_from(count).map_err(|_| ScriptError::KeysNegative)?;
+    let body = machine.script(command, words[1])?;
+    let rights = rights(body.flags, is_read_only(command))?;
+    let (keys, args) = rest.split_at(count);
+    Ok(Plan { body, keys, args, rights })
+}
+
+/// What a script may do.
+fn rights(flags: Option<ScriptFlags>, read_only: bool) -> Result<Rights, CommandError> {
+    let Some(flags) = flags else { return Ok(Rights { read_only, allow_oom: false }) };
+    if read_only && !flags.no_writes {
+        return Err(ScriptError::ReadOnlyNeeded.into());
+    }
+    Ok(Rights { read_only: flags.no_writes, allow_oom: flags.allow_oom })
+}
+
+/// Runs a script for its client.
+pub(crate) fn run(
+    command: ScriptCommand,
+    machine: &mut Machine,
+    unit: &mut Unit<'_, '_>,
+    courier: &Courier<'_>,
+) -> Result<(), Halt> {
+    let words = courier.job.words.borrowed();
+    let plan = plan(command, &words, machine)?;
+    let db = unit.scope.db;
+    let keys: smallvec::SmallVec<[KeyRef<'_>; 8]> =
+        plan.keys.iter().map(|key| (db, *key)).collect();
+    unit.begin(&keys)?;
+    let result = interpret(&plan, machine, unit, courier, &mut Gate::new(courier));
+    if !courier.again.get() {
+        unit.commit();
+    }
+    result.map_err(Halt::Error)
+}
+
+/// Runs a script in EXEC, whose unit has begun.
+pub(crate) fn run_queued(
+    command: ScriptCommand,
+    words: &[&[u8]],
+    machine: &mut Machine,
+    unit: &mut Unit<'_, '_>,
+    tape: &mut Tape,
+    courier: &Courier<'_>,
+) -> Result<(), CommandError> {
+    let plan = plan(command, words, machine)?;
+    let db = unit.scope.db;
+    let result = interpret(&plan, machine, unit, courier, tape);
+    unit.scope.db = db;
+    unit.rights = Rights::default();
+    result
+}
+
+fn interpret(
+    plan: &Plan<'_>,
+    machine: &mut Machine,
+    unit: &mut Unit<'_, '_>,
+    courier: &Courier<'_>,
+    sink: &mut dyn ReplySink,
+) -> Result<(), CommandError> {
+    let writes = |flags: &ScriptFlags| !flags.no_writes && !flags.allow_oom;
+    if unit.full && plan.body.flags.as_ref().is_some_and(writes) {
+        return Err(ScriptError::MemoryFlagMissing.into());
+    }
+    unit.rights = plan.rights;
+    let mut side = Side { unit, courier };
+    let script = script_of(&plan.body);
+    let ran = machine.vm()?.run(script, plan.keys, plan.args, &mut side, sink);
+    ran.map_err(|failure| as_error(failure.line))
+}
