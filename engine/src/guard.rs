@@ -104,7 +104,7 @@ mod modelled {
     use super::{Cell, PENDING_BYTES_MAX, Reclaim};
     use std::sync::Mutex;
 
-    type Retired = Box<dyn FnOnce()>;
+    type Retired = Box<dyn FnOnce() + Send>;
 
     /// Keeps everything until it is dropped.
     pub(crate) struct Collector(Mutex<Vec<Retired>>);

@@ -13,7 +13,6 @@
 pub mod collection;
 pub mod commands;
 mod context;
-#[allow(dead_code, reason = "the writer of snapshot files comes next")]
 mod cut;
 mod dispatch;
 mod engine;

@@ -336,6 +336,13 @@ impl Shared {
         public
     }
 
+    /// Keys in the store, those included that expired and were not reclaimed yet.
+    pub(crate) fn key_count(&self) -> u64 {
+        let sessions = self.sessions();
+        let books = sessions.iter().flat_map(|session| session.books.iter());
+        books.fold(0, |sum: u64, books| sum.wrapping_add(books.keys.get()))
+    }
+
     /// Takes the barrier: true when every session is outside its turn, `own`'s excepted.
     pub(crate) fn reign(&self, own: &Place, wait: impl FnMut() -> bool) -> bool {
         let places = || self.sessions().into_iter().map(Standpoint).collect();

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cut::Cut;
+use crate::persist::meter::Meter;
 use crate::shared::{Public, Shared};
-use crate::sync::{AtomicBool, Ordering, spin_hint};
+use crate::sync::spin_hint;
 
 /// The longest that one try keeps sessions out of their turns; the first tries are shorter.
 const TRY_MAX: Duration = Duration::from_millis(2);
@@ -53,12 +54,11 @@ pub(crate) fn begin(
     shared: &Shared,
     own: &Public,
     pending_bytes_max: u64,
-    abandoned: &AtomicBool,
+    meter: &Meter,
     under: &mut dyn FnMut(&Shared),
 ) -> Option<(Arc<Cut>, Duration)> {
     let mut patience = Patience::default();
-    // ORDER: Relaxed (unpaired); a request, obeyed soon.
-    while !abandoned.load(Ordering::Relaxed) {
+    while !meter.is_abandoned() {
         let began = Instant::now();
         let cut = shared.begin_cut(own, pending_bytes_max, patience.next_try(), &mut *under);
         if let Some(cut) = cut {

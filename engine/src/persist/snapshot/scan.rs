@@ -23,9 +23,10 @@ use crate::guard::Guard;
 use crate::intent::resolve;
 use crate::map::GROUPS;
 use crate::object::ObjectRef;
+use crate::persist::meter::Meter;
 use crate::record::Record;
 use crate::shared::{Public, Shared};
-use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{AtomicUsize, Ordering};
 
 /// Buckets of one slice: some five hundred keys, so that what is pinned meanwhile stays small.
 const SLICE_BUCKETS: usize = 64;
@@ -66,28 +67,12 @@ pub(crate) trait Taker: Send {
     fn has_failed(&self) -> bool;
 }
 
-/// How far a scan is.
-#[derive(Debug, Default)]
-pub(crate) struct Steps {
-    /// Values taken.
-    taken: AtomicU64,
-}
-
-impl Steps {
-    /// Values taken so far.
-    pub(crate) fn taken(&self) -> u64 {
-        // ORDER: Relaxed (unpaired); a statistic.
-        self.taken.load(Ordering::Relaxed)
-    }
-}
-
 /// One scan of one cut.
 #[derive(Debug)]
 pub(crate) struct Scan<'a> {
     shared: &'a Shared,
     cut: &'a Cut,
-    steps: &'a Steps,
-    abandoned: &'a AtomicBool,
+    meter: &'a Meter,
     /// The next share of the work: a group of a database's map.
     next: AtomicUsize,
     /// Held by the thread that empties the mail.
@@ -104,13 +89,8 @@ enum Lump {
 }
 
 impl<'a> Scan<'a> {
-    pub(crate) fn new(
-        shared: &'a Shared,
-        cut: &'a Cut,
-        steps: &'a Steps,
-        abandoned: &'a AtomicBool,
-    ) -> Self {
-        Self { shared, cut, steps, abandoned, next: AtomicUsize::new(0), mail: Mutex::new(()) }
+    pub(crate) fn new(shared: &'a Shared, cut: &'a Cut, meter: &'a Meter) -> Self {
+        Self { shared, cut, meter, next: AtomicUsize::new(0), mail: Mutex::new(()) }
     }
 
     /// Takes everything of the cut that is in the maps, and what comes by mail meanwhile, on one
@@ -283,8 +263,7 @@ impl<'a> Scan<'a> {
     }
 
     fn give(&self, taker: &mut impl Taker, piece: Piece<'_>) {
-        // ORDER: Relaxed (unpaired); a request, obeyed soon.
-        if !self.abandoned.load(Ordering::Relaxed) && !taker.has_failed() {
+        if !self.meter.is_abandoned() && !taker.has_failed() {
             taker.take(piece);
         }
     }
@@ -319,8 +298,7 @@ impl<'a> Scan<'a> {
     }
 
     fn count(&self, taken: u64) {
-        // ORDER: Relaxed (unpaired); a statistic.
-        self.steps.taken.fetch_add(taken, Ordering::Relaxed);
+        self.meter.add_keys(taken);
     }
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::begin::{Patience, begin};
-use super::scan::{Piece, Scan, Source, Steps, Taker};
+use super::scan::{Piece, Scan, Source, Taker};
 use crate::commands::lookup;
+use crate::persist::meter::Meter;
 use crate::reply::Discard;
 use crate::sync::{AtomicBool, Ordering};
 use crate::values::hash::Hash;
@@ -98,12 +99,11 @@ fn say(session: &mut Session, db: u16, text: &str) -> u64 {
 /// Takes a snapshot; returns its epoch and what it took.
 fn take(engine: &Engine, threads: usize) -> (u64, Image) {
     let shared = &engine.shared;
-    let abandoned = AtomicBool::new(false);
     let own = shared.hire_scanner();
-    let steps = Steps::default();
-    let (cut, _) = begin(shared, &own, 1 << 20, &abandoned, &mut |_| {}).expect("not abandoned");
+    let meter = Meter::default();
+    let (cut, _) = begin(shared, &own, 1 << 20, &meter, &mut |_| {}).expect("not abandoned");
     let mut takers: Vec<Keep> = (0..threads).map(|_| Keep::default()).collect();
-    let scan = Scan::new(shared, &cut, &steps, &abandoned);
+    let scan = Scan::new(shared, &cut, &meter);
     scan.run(&mut takers);
     let mut patience = Patience::default();
     scan.finish(&own, &mut takers[0], || patience.next_try());
@@ -114,7 +114,7 @@ fn take(engine: &Engine, threads: usize) -> (u64, Image) {
             assert!(all.insert(key.clone(), value).is_none(), "{key:?} was taken by two");
         }
     }
-    assert_eq!(steps.taken(), all.len() as u64);
+    assert_eq!(meter.keys(), all.len() as u64);
     (cut.epoch(), all)
 }
 
@@ -236,10 +236,9 @@ fn flushed_and_swapped_databases_are_taken_as_they_were() {
         say(&mut session, 1, &format!("SET one:{i} {i}"));
     }
     let shared = &engine.shared;
-    let abandoned = AtomicBool::new(false);
     let own = shared.hire_scanner();
-    let steps = Steps::default();
-    let (cut, _) = begin(shared, &own, 1 << 20, &abandoned, &mut |_| {}).expect("not abandoned");
+    let meter = Meter::default();
+    let (cut, _) = begin(shared, &own, 1 << 20, &meter, &mut |_| {}).expect("not abandoned");
     let mut taker = [Keep::default()];
     let epoch = say(&mut session, 0, "SWAPDB 0 1");
     assert!(epoch > cut.epoch());
@@ -251,7 +250,7 @@ fn flushed_and_swapped_databases_are_taken_as_they_were() {
     say(&mut session, 2, "DEL one:8");
     say(&mut session, 0, "FLUSHALL");
     say(&mut session, 0, "SET one:9 new");
-    let scan = Scan::new(shared, &cut, &steps, &abandoned);
+    let scan = Scan::new(shared, &cut, &meter);
     scan.run(&mut taker);
     let mut patience = Patience::default();
     scan.finish(&own, &mut taker[0], || patience.next_try());
