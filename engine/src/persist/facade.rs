@@ -43,7 +43,11 @@ use super::log::recover::TornTail;
 use super::log::recover::{Recovered, recover};
 use super::log::replay::Replay;
 use super::log::thread::{LogThread, Order};
+use super::meter::Meter;
 use super::progress::Progress;
+use super::snapshot::{
+    Restored, SnapshotError, SnapshotOptions, Snapshotted, remove_older, restore, save,
+};
 use super::storage::{DirectoryLock, Disk};
 use crate::{Engine, Journal};
 
@@ -98,7 +102,19 @@ pub struct Recovery {
     pub epoch: u64,
     /// What was cut off at the end.
     pub torn: Option<TornTail>,
+    /// The epoch of the snapshot that was loaded, and its keys; zero for none.
+    pub snapshot_epoch: u64,
+    /// See `snapshot_epoch`.
+    pub snapshot_keys: u64,
+    /// The libraries of functions in that snapshot, as [`Persistence::set_functions`] gave them.
+    pub functions: Vec<u8>,
+    /// Newer snapshots that are damaged, and what is wrong with them: the log reached back to the
+    /// one before, so nothing is lost. They stay until a newer snapshot is there.
+    pub damaged_snapshots: Vec<String>,
 }
+
+/// Gives the libraries of functions, for a snapshot.
+type Functions = Arc<dyn Fn() -> Vec<u8> + Send + Sync>;
 
 /// A reading of a log's state.
 #[derive(Clone, Debug, Default)]
@@ -130,14 +146,24 @@ pub struct LogStatus {
 }
 
 /// An engine's data on a disk. One per engine and directory.
-#[derive(Debug)]
 pub struct Persistence {
+    engine: Engine,
+    disk: Arc<dyn Disk>,
+    functions: Mutex<Functions>,
+    /// Held while a snapshot is taken.
+    saving: Mutex<()>,
     core: Arc<Core>,
     orders: Mutex<Sender<Order>>,
     thread: Option<thread::JoinHandle<()>>,
     recovery: Recovery,
     /// Dropped last: from then on another process may come.
     _lock: Box<dyn DirectoryLock>,
+}
+
+impl std::fmt::Debug for Persistence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Persistence").field("disk", &self.disk).finish_non_exhaustive()
+    }
 }
 
 impl Persistence {
@@ -159,18 +185,22 @@ impl Persistence {
             let what = format!("{} is locked by another process", disk.describe(LOCK_NAME));
             return Err(Error::new(ErrorKind::Resource, what));
         };
-        let mut replay = Replay::new(engine);
-        let found = recover(&*disk, 0, progress, &mut replay)?;
-        drop(replay);
+        let (found, restored) = recover_all(engine, &disk, progress)?;
+        let loading = restored.loading.unwrap_or_default();
         let recovery = Recovery {
+            snapshot_epoch: loading.header.epoch,
+            snapshot_keys: loading.summary.keys,
+            functions: loading.functions,
+            damaged_snapshots: restored.damaged.iter().map(chain_of).collect(),
             entries: found.entries,
             dropped: found.dropped,
             epoch: found.complete,
             torn: found.torn.clone(),
         };
-        engine.resume_at(found.highest + 1);
+        engine.resume_at(found.highest.max(restored.newest) + 1);
         let (complete, highest) = (found.complete, found.highest);
-        let appender = go_on(disk, options, found).context(ErrorKind::Io, "beginning the log")?;
+        let appender =
+            go_on(Arc::clone(&disk), options, found).context(ErrorKind::Io, "beginning the log")?;
         engine.shared.leave_epochs_to_log();
         let core = Arc::new(Core::new(options.fsync, options.buffer_bytes_max, complete));
         let (orders, inbox) = channel();
@@ -184,7 +214,10 @@ impl Persistence {
         core.set_thread(thread.thread().clone());
         progress.finish();
         let orders = Mutex::new(orders);
-        Ok(Self { core, orders, thread: Some(thread), recovery, _lock: lock })
+        let thread = Some(thread);
+        let functions: Mutex<Functions> = Mutex::new(Arc::new(Vec::new));
+        let (engine, saving) = (engine.clone(), Mutex::new(()));
+        Ok(Self { engine, disk, functions, saving, core, orders, thread, recovery, _lock: lock })
     }
 
     /// What was there when this was opened.
@@ -297,6 +330,45 @@ impl Persistence {
         self.order(Order::Heal).context(ErrorKind::Io, "ending the log's fault")
     }
 
+    /// What gives the libraries of functions to snapshots. Called at the instant of a snapshot,
+    /// while no command runs, so it must be quick.
+    pub fn set_functions(&self, functions: Functions) {
+        *self.functions.lock().unwrap_or_else(PoisonError::into_inner) = functions;
+    }
+
+    /// Takes a snapshot while others go on; when this returns it is durable, and has replaced older
+    /// ones and the log up to it. After a fault, writes are taken again from then on.
+    ///
+    /// Blocks until it is done: call it on a thread of its own. `meter` tells how far it is, and
+    /// ends it early.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Resource`] when another one is being taken; [`ErrorKind::Io`] as the disk says
+    /// or when it was abandoned: what was there before is all there still.
+    pub fn snapshot(&self, options: &SnapshotOptions, meter: &Meter) -> Result<Snapshotted, Error> {
+        let Ok(_saving) = self.saving.try_lock() else {
+            return Err(Error::new(ErrorKind::Resource, "another snapshot is being taken"));
+        };
+        let was_faulty = self.fault().is_some();
+        if was_faulty {
+            self.reopen()?;
+        }
+        let functions = Arc::clone(&self.functions.lock().unwrap_or_else(PoisonError::into_inner));
+        let saved = save(&self.engine, &*self.disk, options, &*functions, meter);
+        let done = saved.map_err(|error| match error {
+            SnapshotError::Io(error) => {
+                Error::with_source(ErrorKind::Io, "writing a snapshot", error)
+            }
+            abandoned => Error::new(ErrorKind::Io, abandoned.to_string()),
+        })?;
+        if was_faulty {
+            self.heal()?;
+        }
+        self.trim(done.header.epoch)?;
+        remove_older(&*self.disk, done.header.epoch);
+        Ok(done)
+    }
+
     /// Writes and syncs everything, and ends. Sessions have ended, or at least their turns.
     ///
     /// # Errors
@@ -331,6 +403,39 @@ impl Drop for Persistence {
             self.join();
         }
     }
+}
+
+/// Loads the newest whole snapshot, and what the log has beyond it.
+fn recover_all(
+    engine: &Engine,
+    disk: &Arc<dyn Disk>,
+    progress: &Progress,
+) -> Result<(Recovered, Restored), Error> {
+    let mut restored = restore(engine, disk, progress)?;
+    let covered = restored.loading.as_ref().map_or(0, |loading| loading.header.epoch);
+    let mut replay = Replay::new(engine);
+    let found = recover(&**disk, covered, progress, &mut replay);
+    match (found, restored.damaged.is_empty()) {
+        (Ok(found), true) => Ok((found, restored)),
+        // A log that is there goes back to what was loaded, or `recover` would have refused.
+        (Ok(found), false) if !found.older.is_empty() => Ok((found, restored)),
+        (Err(error), true) => Err(error),
+        (_, false) => {
+            let newest = restored.damaged.swap_remove(0);
+            Err(newest.context("the log does not reach back to the snapshot before it"))
+        }
+    }
+}
+
+/// An error with what caused it, in one line.
+fn chain_of(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }
 
 /// Begins a segment behind what was found.

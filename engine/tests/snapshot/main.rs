@@ -5,6 +5,7 @@
 #[path = "../commands/sink.rs"]
 mod sink;
 
+mod disk;
 mod exact;
 mod file;
 mod ops;

@@ -6,6 +6,7 @@
 //! of ZDB.
 
 mod begin;
+mod save;
 pub(crate) mod scan;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,8 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use begin::{Patience, begin};
+pub(crate) use save::{Restored, remove_older, restore};
+pub use save::{save, snapshots_of};
 use scan::Scan;
 
 use super::meter::Meter;
