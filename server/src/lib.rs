@@ -5,7 +5,7 @@
 //! connections come), `connection` (what one is), `batch` (requests of one read), `dispatch`
 //! (what may run), `session` and `client_commands` (commands about the connection), `reply` and
 //! `output` (what goes back), `pubsub` (what goes to others). `admin` and `settings` are what an
-//! operator sees.
+//! operator sees; `transfer` moves data in and out.
 
 #![forbid(unsafe_code)]
 
@@ -35,3 +35,4 @@ pub mod settings;
 mod shared;
 pub mod start;
 mod tracking;
+pub mod transfer;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use server::admin::allocator::Allocator;
 use server::admin::{logging, version};
 use server::settings::{Invocation, Settings, help, read};
+use server::transfer;
 use zumic_error::{Error, ErrorKind, ResultExt, Status};
 
 /// Chosen by measurement: docs/src/decisions/allocator.md.
@@ -13,6 +14,10 @@ use zumic_error::{Error, ErrorKind, ResultExt, Status};
 static GLOBAL: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args_os().collect();
+    if transfer::is_asked_for(&arguments[1.min(arguments.len())..]) {
+        return transfer::run(arguments);
+    }
     match read(env::args_os().skip(1), env::vars_os()) {
         Ok(Invocation::Help) => say(&help()),
         Ok(Invocation::Version) => say(&format!("{}\n", version::line())),

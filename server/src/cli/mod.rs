@@ -100,6 +100,7 @@ fn perform(mut settings: Settings) -> Result<Verdict, Error> {
             lines::execute_all(&mut session, &settings, &mut io::stdin().lock(), &mut out)
         }
         Task::Pipe(timeout) => modes::pipe::run(&settings, timeout, &mut out),
+        Task::Rdb(path) => modes::rdb::run(&settings, &path),
         Task::Scan(filter) => modes::scan::run(&settings, &filter, &mut out),
         Task::Stat => modes::stat::run(&settings, &mut out),
     }

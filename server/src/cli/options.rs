@@ -17,7 +17,7 @@ use super::endpoint::{self, Address, DEFAULT_PORT, Endpoint};
 use super::format::{Output, Style};
 
 const OUTPUT_OPTIONS: [&str; 5] = ["output", "raw", "no_raw", "json", "quoted_json"];
-const MODES: [&str; 4] = ["pipe", "stat", "latency", "scan"];
+const MODES: [&str; 5] = ["pipe", "stat", "latency", "scan", "rdb"];
 
 /// What was typed on the command line.
 #[derive(Debug, Parser)]
@@ -122,6 +122,9 @@ pub struct Options {
     /// Print all keys, found with SCAN.
     #[arg(long, group = "mode")]
     scan: bool,
+    /// Write all keys into a dump file that Redis reads, one after the other with SCAN and DUMP.
+    #[arg(long, value_name = "file", group = "mode")]
+    rdb: Option<PathBuf>,
     /// With --scan: only keys that match this pattern.
     #[arg(long, value_name = "pattern", requires = "scan")]
     pattern: Option<OsString>,
@@ -192,6 +195,8 @@ pub enum Task {
     Latency,
     /// Pass the standard input through; give up after this silence.
     Pipe(Option<Duration>),
+    /// Write a dump file.
+    Rdb(PathBuf),
     /// Print all keys.
     Scan(ScanFilter),
     /// Print figures.
@@ -348,6 +353,8 @@ impl Options {
             Task::Stat
         } else if self.latency {
             Task::Latency
+        } else if let Some(path) = &self.rdb {
+            Task::Rdb(path.clone())
         } else if self.scan {
             Task::Scan(ScanFilter {
                 pattern: bytes(&self.pattern),

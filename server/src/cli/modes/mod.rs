@@ -5,5 +5,6 @@
 
 pub mod latency;
 pub mod pipe;
+pub mod rdb;
 pub mod scan;
 pub mod stat;
