@@ -248,7 +248,7 @@ fn struct_and_bit_do_as_redis_does() {
     compare_all(
         "struct",
         &[
-            "return struct.pack('>i4<i4bBhHlLTfdxs', 1, 2, -1, 255, -2, 65535, -3, 4, 5, 1.5, 2, 'z')",
+            "return struct.pack('>i4<i4bBhHlLTfdxs', 1, 2, -1, 255, -2, 6, -3, 4, 5, 1, 2, 'z')",
             "return {struct.unpack('>I2<I2bB', '\\1\\2\\1\\2\\255\\255')}",
             "return struct.size('!ibd !4 d')",
             "return struct.size('i3 i5 i8 i16 i32')",
@@ -321,5 +321,40 @@ fn random_structs_and_bits_are_as_in_redis() {
         let body = format!("return bit.{name}(tonumber(ARGV[1]), tonumber(ARGV[2]))");
         let other = draw.of(&["0", "1", "7", "31", "33", "-5", "4294967295", "2.5", "-1e10"]);
         compare(&mut bench, &mut oracle, &body, &[number.as_bytes(), other.as_bytes()], seed);
+    }
+}
+
+#[test]
+fn random_patterns_match_as_in_redis() {
+    let Some(mut oracle) = Oracle::start("patterns") else { return };
+    let mut bench = Bench::new();
+    let seed = seed();
+    let mut draw = Draw::new(seed);
+    let parts = [
+        "a", "b", ".", "%a", "%d", "%s", "%w", "%W", "[ab]", "[^a]", "[a-c%d]", "[]]", "[^]b]",
+        "(", ")", "()", "*", "+", "-", "?", "^", "$", "%1", "%2", "%b()", "%f[a]", "%f[^%w]", "%",
+        "[", "]", "%%", "x", " ", "%z", "%p", "[%]", "[a-", "%0", "[%a_]",
+    ];
+    let bodies = [
+        "return {string.find(ARGV[1], ARGV[2])}",
+        "return {string.find(ARGV[1], ARGV[2], tonumber(ARGV[3]))}",
+        "return {string.find(ARGV[1], ARGV[2], 1, true)}",
+        "return {string.match(ARGV[1], ARGV[2], tonumber(ARGV[3]))}",
+        "local r = {} for a, b in string.gmatch(ARGV[1], ARGV[2]) do r[#r + 1] = tostring(a) \
+         r[#r + 1] = tostring(b) if #r > 50 then break end end return r",
+        "return {string.gsub(ARGV[1], ARGV[2], '<%0>')}",
+        "return {string.gsub(ARGV[1], ARGV[2], '%1%2', tonumber(ARGV[3]))}",
+        "return {string.gsub(ARGV[1], ARGV[2], {a = 'A', b = 1, ab = false})}",
+        "return {string.gsub(ARGV[1], ARGV[2], function(a, b) if b then return b end end)}",
+        "return {string.gsub(ARGV[1], ARGV[2], '%')}",
+    ];
+    for _ in 0..20_000 {
+        let letters = ["a", "b", "ab", " ", "(", ")", "1", "_", "\0", "a(b)"];
+        let text: String = (0..draw.below(8)).map(|_| draw.of(&letters)).collect();
+        let pattern: String = (0..draw.below(6)).map(|_| draw.of(&parts)).collect();
+        let number = draw.of(&["0", "1", "2", "-1", "-3", "7", "100"]);
+        let args = [text.as_bytes(), pattern.as_bytes(), number.as_bytes()];
+        let body = draw.of(&bodies);
+        compare(&mut bench, &mut oracle, body, &args, seed);
     }
 }

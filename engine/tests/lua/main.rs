@@ -6,6 +6,7 @@ mod basics;
 mod libraries;
 mod library;
 mod oracle;
+mod sandbox;
 mod suspended;
 mod wire;
 mod world;

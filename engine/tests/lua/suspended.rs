@@ -111,6 +111,10 @@ fn a_suspended_script_can_be_killed() {
         "while true do end",
         "while true do pcall(function() while true do end end) end",
         "while true do pcall(redis.call, 'echo', 'x') end",
+        "return string.find(('a'):rep(1e5), ('a-'):rep(250) .. 'b')",
+        "return ('a'):rep(1e5):gsub(('a-'):rep(250) .. 'b', '')",
+        "local t = {} for i = 1, 100 do t = {t, t} end return cjson.encode(t)",
+        "local t = {} for i = 1, 15 do t = {t, t, t, t, t, t} end return cmsgpack.pack(t)",
         "local function f() while true do end end \
          while true do coroutine.wrap(function() pcall(f) end)() end",
         "while true do xpcall(function() while true do end end, function() while true do end end) \
@@ -149,6 +153,16 @@ fn deepest_calls_fit_the_stack() {
          return loadstring(text)",
         "local function f() return load(f) end return f()",
         "local t = {} for i = 1, 20000 do t = {t} end return t",
+        "local function f(a) return (a:gsub('.', f)) end return f('x')",
+        "local t = {} for i = 1, 1e5 do t = {t} end return pcall(cjson.encode, t)",
+        "return pcall(cjson.decode, ('['):rep(1e6))",
+        "cjson.decode_max_depth(1e6) return pcall(cjson.decode, ('['):rep(1e6))",
+        "cjson.encode_max_depth(1e6) local t = {} for i = 1, 1e5 do t = {t} end \
+         return pcall(cjson.encode, t)",
+        "local t = {} for i = 1, 1e5 do t = {t} end return pcall(cmsgpack.pack, t)",
+        "return pcall(cmsgpack.unpack, ('\\145'):rep(1e6))",
+        "return pcall(string.find, ('a'):rep(1e5), ('a?'):rep(1e5))",
+        "return pcall(string.find, ('a'):rep(1e5), ('(a'):rep(1e3))",
     ] {
         let (_, reply, _) = finish(&mut start(body));
         assert!(!reply.is_empty(), "{body}");

@@ -18,6 +18,7 @@ mod json;
 mod library;
 mod msgpack;
 mod numbers;
+mod pattern;
 mod random;
 mod raw;
 mod redis;

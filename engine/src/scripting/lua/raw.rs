@@ -264,6 +264,12 @@ impl Stack {
         self.push_number(number as f64);
     }
 
+    /// Pushes a place or a length, which no string is too long for.
+    #[expect(clippy::cast_precision_loss, reason = "no string has 2^53 bytes")]
+    pub(super) fn push_index(self, index: usize) {
+        self.push_number(index as f64);
+    }
+
     /// Pushes an address; null is what `cjson.null` is.
     pub(super) fn push_address(self, address: *mut c_void) {
         // SAFETY: S1, S2.
@@ -407,21 +413,22 @@ impl Stack {
         unsafe { ffi::luaL_ref(self.0, REGISTRY) }
     }
 
-    /// Forgets a kept value.
+    /// Forgets a kept value; may raise.
     pub(super) fn forget(self, reference: c_int) {
-        // SAFETY: S1; no memory is needed to free a slot of the registry that exists.
+        // SAFETY: S1, S3.
         unsafe { ffi::luaL_unref(self.0, REGISTRY, reference) }
     }
 
-    /// Collects garbage: all of it.
+    /// Collects garbage, all of it; may raise for lack of memory, but runs nothing of a script's:
+    /// there are no finalizers without `newproxy`.
     pub(super) fn collect(self) {
-        // SAFETY: S1; there are no finalizers that could raise (the sandbox has no `newproxy`).
+        // SAFETY: S1, S3.
         unsafe { ffi::lua_gc(self.0, ffi::LUA_GCCOLLECT, 0) };
     }
 
-    /// Collects garbage: some of it.
+    /// Collects garbage, some of it; may raise as `collect`.
     pub(super) fn collect_step(self, kib: c_int) {
-        // SAFETY: as in `collect`.
+        // SAFETY: S1, S3.
         unsafe { ffi::lua_gc(self.0, ffi::LUA_GCSTEP, kib) };
     }
 

@@ -27,6 +27,7 @@ use super::failure;
 use super::raw::{GLOBALS, Kind, Outcome, Raise, Stack, native, upvalue};
 use super::redis;
 use super::shared::Shared;
+use super::vm::pace;
 
 pub(super) const READ_ONLY: &[u8] = b"Attempt to modify a readonly table";
 
@@ -37,6 +38,7 @@ const KEPT: &[&[u8]] = &[
     b"coroutine",
     b"error",
     b"gcinfo",
+    b"getmetatable",
     b"ipairs",
     b"rawequal",
     b"select",
@@ -310,24 +312,25 @@ fn table_write(stack: Stack, shared: &Shared) -> Outcome {
 
 /// Places before the first item that `table.insert` goes through, at most: Lua would shift nothing
 /// from there for as long as one let it.
-const PLACES_BEFORE_MAX: i64 = 1_000_000;
+const PLACES_BEFORE_MAX: c_int = 1_000_000;
 
 fn table_insert(stack: Stack, shared: &Shared) -> Outcome {
     check_writable(stack, shared)?;
-    if stack.top() == 3 && stack.check_integer(2) < -PLACES_BEFORE_MAX {
+    #[expect(clippy::cast_possible_truncation, reason = "Lua takes the place for an int")]
+    if stack.top() == 3 && (stack.check_integer(2) as c_int) < -PLACES_BEFORE_MAX {
         return stack.fail_argument(2, c"position out of bounds");
     }
     original(stack)
 }
 
-/// Lua counts the results in an int, which a range can overflow (CVE-2025-46817).
+/// Lua takes the bounds for ints, and counts the results in one, which overflows (CVE-2025-46817).
 fn unpack(stack: Stack, _: &Shared) -> Outcome {
     stack.check_table(1);
     let first = stack.check_integer_or(2, 1);
     let border = i64::try_from(stack.raw_len(1)).unwrap_or(i64::MAX);
     let last = stack.check_integer_or(3, border);
-    let count = last.saturating_sub(first);
-    if last >= first && (count >= i64::from(i32::MAX) || last > i64::from(i32::MAX)) {
+    let bounds = [first, last, last.saturating_sub(first).saturating_add(1)];
+    if bounds.iter().any(|bound| c_int::try_from(*bound).is_err()) {
         return stack.fail(b"too many results to unpack");
     }
     original(stack)
@@ -345,9 +348,8 @@ fn collect_garbage(stack: Stack, _: &Shared) -> Outcome {
             stack.push_number(0.0);
         }
         b"count" => {
-            // SAFETY: S1 of `raw`.
-            let kib = unsafe { ffi::lua_gc(stack.state(), ffi::LUA_GCCOUNT, 0) };
-            // SAFETY: S1 of `raw`.
+            let kib = kib_used(stack);
+            // SAFETY: S1 of `raw`; it only counts.
             let rest = unsafe { ffi::lua_gc(stack.state(), ffi::LUA_GCCOUNTB, 0) };
             stack.push_number(f64::from(kib) + f64::from(rest) / 1024.0);
         }
@@ -384,18 +386,25 @@ fn load(stack: Stack, shared: &Shared) -> Outcome {
     }
     stack.check_bytes(2);
     stack.set_top(2);
-    stack.push_bytes(b"");
+    let begin = shared.buffer.len();
     loop {
+        pace(stack, shared)?;
         stack.push_value(1);
         stack.call(0, 1);
-        match stack.kind(-1) {
+        let piece = match stack.kind(3) {
             Kind::Nil => break,
-            Kind::String | Kind::Number if stack.raw_len(-1) == 0 => break,
-            Kind::String | Kind::Number => stack.concat(2),
+            Kind::String | Kind::Number => stack.text(3).unwrap_or_default(),
             _ => return stack.fail(b"reader function must return a string"),
+        };
+        shared.buffer.extend(piece);
+        stack.set_top(2);
+        if piece.is_empty() || is_precompiled(shared.buffer.from(begin)) {
+            break;
         }
     }
-    stack.set_top(3);
+    stack.set_top(2);
+    stack.push_bytes(shared.buffer.from(begin));
+    shared.buffer.truncate(begin);
     load_chunk(stack, shared, stack.bytes(3).unwrap_or_default())
 }
 
@@ -429,6 +438,20 @@ pub(super) fn is_precompiled(body: &[u8]) -> bool {
     body.first() == Some(&ffi::LUA_SIGNATURE[0])
 }
 
+/// Lua 5.1 does not collect when memory is short. A script that catches that error would meet it
+/// again at once; so what it has dropped is collected first.
+fn make_room(stack: Stack, shared: &Shared) {
+    let used = usize::try_from(kib_used(stack)).unwrap_or_default() * 1024;
+    if used > shared.buffer_bytes_max.get() / 4 * 3 {
+        stack.collect();
+    }
+}
+
+fn kib_used(stack: Stack) -> c_int {
+    // SAFETY: S1 of `raw`; it only counts.
+    unsafe { ffi::lua_gc(stack.state(), ffi::LUA_GCCOUNT, 0) }
+}
+
 /// `pcall`, with the text of an error table in the table's place, as before Redis 7.
 fn pcall(stack: Stack, shared: &Shared) -> Outcome {
     let buffered = shared.buffer.len();
@@ -438,6 +461,7 @@ fn pcall(stack: Stack, shared: &Shared) -> Outcome {
     let arguments = stack.top() - 2;
     if stack.protected_call(arguments, ffi::LUA_MULTRET, 0).is_err() {
         shared.buffer.truncate(buffered);
+        make_room(stack, shared);
         stack.remove(1);
         if stack.kind(-1) == Kind::Table {
             stack.push_bytes(b"err");
@@ -468,6 +492,7 @@ fn xpcall(stack: Stack, shared: &Shared) -> Outcome {
         return Ok(stack.top());
     }
     shared.buffer.truncate(buffered);
+    make_room(stack, shared);
     if stack.protected_call(1, 1, 0).is_err() {
         shared.buffer.truncate(buffered);
         stack.set_top(0);

@@ -25,6 +25,7 @@ use super::cache::Compiled;
 use super::failure::{self, Failure};
 use super::host::{ScriptHost, Verdict};
 use super::library::{self, FunctionRef, Load, Registered};
+use super::random::REDIS_STATE;
 use super::raw::{Outcome, REGISTRY, Raise, Stack, native, upvalue};
 use super::sandbox;
 use super::shared::Shared;
@@ -41,17 +42,26 @@ static SHARED_KEY: u8 = 0;
 /// What a VM may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of all values of the VM. An allocation beyond fails as lack of memory does.
+    /// Bytes of all values of the VM, garbage too, and of what a function of ours writes. What is
+    /// beyond fails with "not enough memory"; as Lua collects when its memory has doubled, a script
+    /// should not need more than half of this.
     pub memory_bytes_max: usize,
     /// Compiled scripts that are kept; the one unused for longest goes first.
     pub compiled_max: usize,
     /// Instructions between two calls of [`ScriptHost::tick`]. 10,000 take some 50 microseconds.
     pub tick_instructions: i32,
+    /// Where `math.random` begins: 48 bits, other ones for each machine of a process.
+    pub random_state: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory_bytes_max: 512 * 1024 * 1024, compiled_max: 500, tick_instructions: 10_000 }
+        Self {
+            memory_bytes_max: 512 * 1024 * 1024,
+            compiled_max: 500,
+            tick_instructions: 10_000,
+            random_state: REDIS_STATE,
+        }
     }
 }
 
@@ -136,6 +146,7 @@ impl Vm {
         let lua = Lua::new_with(StdLib::NONE, LuaOptions::new()).map_err(|_| VmTooLarge)?;
         let state = main_state(&lua);
         let shared = Box::<Shared>::default();
+        shared.random.begin(limits.random_state);
         shared.buffer_bytes_max.set(limits.memory_bytes_max);
         let vm = Self {
             lua,
@@ -171,11 +182,9 @@ impl Vm {
 
     /// Forgets all compiled scripts, as SCRIPT FLUSH asks.
     pub fn forget_scripts(&mut self) {
-        let stack = self.stack();
-        for reference in self.compiled.drain() {
-            stack.forget(reference);
-        }
-        stack.collect();
+        let references: Vec<_> = self.compiled.drain().collect();
+        self.forget(references);
+        self.collect();
     }
 
     /// Compiles a script unless it is compiled already.
@@ -202,7 +211,6 @@ impl Vm {
         sink: &mut dyn ReplySink,
     ) -> Result<(), Failure> {
         let reference = self.reference(script)?;
-        self.shared.random.seed(0);
         let levels = &mut std::mem::take(&mut self.levels);
         let task = Task { reference, keys, args, levels, sink, is_function: false };
         let result = self.run_task(task, script.sha, host);
@@ -247,10 +255,8 @@ impl Vm {
 
     /// Gives back functions of libraries that are no more.
     pub fn release(&mut self, functions: impl IntoIterator<Item = FunctionRef>) {
-        for function in functions {
-            self.stack().forget(function.0);
-        }
-        self.stack().collect();
+        self.forget(functions.into_iter().map(|function| function.0));
+        self.collect();
     }
 
     /// Calls a function that this machine has loaded, with keys and arguments as its parameters.
@@ -295,7 +301,7 @@ impl Vm {
             counted: false,
         })?;
         if let Some(unused) = self.compiled.insert(*script.sha, reference.get()) {
-            self.stack().forget(unused);
+            self.forget([unused]);
         }
         Ok(reference.get())
     }
@@ -329,7 +335,7 @@ impl Vm {
         let result = result.map_err(|Raise| self.unlimited(|stack| failure::of_error(stack, name)));
         stack.set_top(LOADER);
         if result.is_err() || self.memory() > self.limits.memory_bytes_max / 2 {
-            stack.collect();
+            self.collect();
         }
         result
     }
@@ -337,6 +343,16 @@ impl Vm {
     /// The main stack, for operations that cannot raise, or under V3.
     fn stack(&self) -> Stack {
         Stack::new(self.state)
+    }
+
+    /// Forgets kept values: that takes a slot of the registry the first time.
+    fn forget(&self, references: impl IntoIterator<Item = c_int>) {
+        self.unlimited(|stack| references.into_iter().for_each(|kept| stack.forget(kept)));
+    }
+
+    /// Collects all garbage: that makes smaller tables of strings.
+    fn collect(&self) {
+        self.unlimited(Stack::collect);
     }
 
     /// Runs code that cannot raise for lack of memory while it runs, because there is no limit.
@@ -487,13 +503,17 @@ pub(super) const STEPS: u32 = 4096;
 /// A step of a function of ours that may take long, for which the hook is not called. Raises when
 /// the host says to stop, and when what is written is more than a VM may hold.
 pub(super) fn pace(stack: Stack, shared: &Shared) -> Result<(), Raise> {
-    match shared.steps_left.get() {
-        0 => shared.steps_left.set(STEPS),
-        left => {
-            shared.steps_left.set(left - 1);
-            return Ok(());
-        }
+    pace_by(stack, shared, 1)
+}
+
+/// Several steps.
+pub(super) fn pace_by(stack: Stack, shared: &Shared, steps: usize) -> Result<(), Raise> {
+    let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+    if let Some(left) = shared.steps_left.get().checked_sub(steps) {
+        shared.steps_left.set(left);
+        return Ok(());
     }
+    shared.steps_left.set(STEPS);
     if shared.buffer.len() > shared.buffer_bytes_max.get() {
         stack.push_bytes(b"not enough memory");
         return Err(Raise);
