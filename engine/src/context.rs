@@ -22,10 +22,10 @@ use zumic_error::{CommandError, ScriptError};
 use crate::collection::Presence;
 use crate::cut::Cut;
 use crate::dispatch::seen_record;
+use crate::effect::Ledger;
 use crate::guard::Guard;
 use crate::host::{Halt, Wait};
 use crate::intent::{Intent, State as Commitment, key_record, resolve};
-use crate::journal::Journal;
 use crate::large::LARGE_BYTES_MIN;
 use crate::map::bucket::replace;
 use crate::map::segment::{Pinned, Segment};
@@ -50,8 +50,9 @@ pub(crate) type KeyRef<'k> = (u16, &'k [u8]);
 /// How the running command reaches its keys.
 #[derive(Debug)]
 pub(crate) enum Mode<'s> {
-    /// One key at a time, by CAS, under the barrier: the whole store is ours.
-    Alone,
+    /// One key at a time, by CAS, under the barrier: the whole store is ours. Everything that is
+    /// written has this version.
+    Alone(Tid),
     /// No key exists: how a blocking command says how long it would wait.
     Blind,
     /// One key, by CAS.
@@ -89,6 +90,9 @@ pub struct Context<'s> {
     pub(crate) mode: Mode<'s>,
     /// Whether the command may wait for another client.
     pub(crate) may_wait: bool,
+    /// An effect of the log runs again: see [`crate::Turn::replay`].
+    pub(crate) replays: bool,
+    pub(crate) ledger: Ledger,
 }
 
 impl std::fmt::Debug for Context<'_> {
@@ -133,7 +137,8 @@ impl<'s> Context<'s> {
     /// The longest string a command may make, in bytes.
     #[must_use]
     pub fn string_bytes_max(&self) -> u64 {
-        self.shared.tunables.string_bytes_max()
+        // What was stored under another limit is stored.
+        if self.replays { u64::MAX } else { self.shared.tunables.string_bytes_max() }
     }
 
     /// The sizes at which collections change their representation.
@@ -191,6 +196,10 @@ impl<'s> Context<'s> {
     /// The TID of a write that replaces a record of version `old`.
     #[inline]
     pub(crate) fn next_tid(&mut self, old: Tid) -> Tid {
+        if let Mode::Alone(tid) = self.mode {
+            debug_assert!(tid >= old, "the epoch is a new one");
+            return tid;
+        }
         // Read anew: what this session has seen since the turn began may be of a later epoch than
         // the turn, and a log that ends between the two must not keep the effect without its cause.
         let epoch = self.shared.epochs.current();
@@ -257,7 +266,7 @@ impl<'s> Context<'s> {
             Mode::Transaction(transaction) => transaction.current(db, hash, key),
             Mode::View { seen, .. } => Some(seen_record(seen, db, hash, key)),
             Mode::Blind => Some(std::ptr::null_mut()),
-            Mode::Alone | Mode::Plain => None,
+            Mode::Alone(_) | Mode::Plain => None,
         };
         let pointer = pointer.unwrap_or_else(|| self.lookup(db, hash, key));
         if pointer.is_null() {
@@ -265,10 +274,11 @@ impl<'s> Context<'s> {
         }
         // SAFETY: found under this turn's guard (X1).
         let record = unsafe { Record::from_raw(pointer) };
+        self.note_seen(record.tid());
         if record.is_live(self.now_ms) {
             return Some(record);
         }
-        let free = matches!(self.mode, Mode::Plain | Mode::Alone);
+        let free = matches!(self.mode, Mode::Plain | Mode::Alone(_));
         if free && !record.is_gone() && self.mind_the_cut().is_ok() {
             self.expire(db, hash, pointer);
         }
@@ -306,6 +316,7 @@ impl<'s> Context<'s> {
                 Place::Entry { slot, word, segment } if !word.is_intent() => {
                     // SAFETY: loaded under this turn's guard.
                     let (pointer, record) = unsafe { resolve(word) };
+                    self.note_seen(record.tid());
                     return Ok(Some(Spot { slot, word, segment, pointer, record }));
                 }
                 Place::Entry { word, .. } => {
@@ -369,6 +380,9 @@ impl<'s> Context<'s> {
             let old = spot.map(|spot| spot.record);
             let live = old.filter(|record| record.is_live(self.now_ms));
             let (change, result) = decide(live)?;
+            let staged = self.is_logged()
+                && change.writes(live.is_some())
+                && self.stage_change(db, key, &change);
             let Some(new) = self.build(db, key, live, change) else {
                 if let Some(Spot { pointer, record, .. }) = spot
                     && live.is_none()
@@ -380,12 +394,20 @@ impl<'s> Context<'s> {
                 return Ok(result);
             };
             let lapsed = live.is_none() && old.is_some_and(|old| !old.is_gone());
-            if self.publish(db, hash, key, spot, new) {
+            if let Some(tid) = self.publish(db, hash, key, spot, new) {
                 self.own.expired.add(u64::from(lapsed));
                 if live.is_none() {
                     self.notify_created(db, key, lapsed);
                 }
+                if staged {
+                    self.publish_staged(tid);
+                } else {
+                    self.owe(tid);
+                }
                 return Ok(result);
+            }
+            if staged {
+                self.withdraw();
             }
             self.own.retries.add(1);
         }
@@ -417,7 +439,7 @@ impl<'s> Context<'s> {
         Some(new)
     }
 
-    /// Publishes one key's new record over what was found; false when the race was lost.
+    /// Publishes one key's new record over what was found; its version, unless the race was lost.
     pub(crate) fn publish(
         &mut self,
         db: u16,
@@ -425,10 +447,9 @@ impl<'s> Context<'s> {
         key: &[u8],
         spot: Option<Spot<'s>>,
         new: NewRecord,
-    ) -> bool {
+    ) -> Option<Tid> {
         let tid = self.next_tid(spot.map_or(Tid::ZERO, |spot| spot.record.tid()));
         new.set_tid(tid);
-        self.stage(db, new.as_record());
         let word = Word::record(tag_of(hash), new.as_ptr().expose_provenance());
         // SAFETY: allocated above, and kept by the guard once others can retire it.
         let fresh: &'s Record = unsafe { Record::from_raw(new.as_ptr()) };
@@ -450,8 +471,7 @@ impl<'s> Context<'s> {
         if done {
             self.settle(db, hash, spot.map(|spot| spot.record), fresh, standing);
         }
-        self.close_journal(done.then_some(tid));
-        done
+        done.then_some(tid)
     }
 
     /// Inserts a record of an absent key; false when the key may be there by now.
@@ -498,41 +518,6 @@ impl<'s> Context<'s> {
         // A tombstone over nothing only keeps a place: nobody can tell.
         if !new.is_tombstone() || old.is_some_and(|old| !old.is_gone()) {
             self.changed(db, hash, new.key());
-        }
-    }
-
-    // --- Journal -------------------------------------------------------------------------
-
-    /// Stages the effect of a record that is about to be published.
-    pub(crate) fn stage(&mut self, db: u16, record: &Record) {
-        if let Some(journal) = &mut self.state.journal {
-            if record.is_gone() {
-                journal.stage(db, &[b"DEL", record.key()]);
-            } else if let Some(text) = record.text() {
-                stage_text(&mut **journal, db, record, &text.to_bytes());
-            }
-        }
-    }
-
-    /// Publishes or withdraws what was staged.
-    pub(crate) fn close_journal(&mut self, published: Option<Tid>) {
-        if let Some(journal) = &mut self.state.journal {
-            match published {
-                Some(tid) => journal.publish(tid, self.now_ms),
-                None => journal.withdraw(),
-            }
-        }
-    }
-}
-
-/// Stages the value of a string, and its deadline.
-fn stage_text(journal: &mut dyn Journal, db: u16, record: &Record, text: &[u8]) {
-    match record.expire_at_ms() {
-        None => journal.stage(db, &[b"SET", record.key(), text]),
-        Some(deadline) => {
-            let mut digits = itoa::Buffer::new();
-            let deadline = digits.format(deadline).as_bytes();
-            journal.stage(db, &[b"SET", record.key(), text, b"PXAT", deadline]);
         }
     }
 }

@@ -29,6 +29,16 @@ impl<'s> Context<'s> {
         if spec.flags.contains(Flags::DENY_OOM) {
             self.make_room()?;
         }
+        self.prepare_and_call(host, spec, args)
+    }
+
+    /// Runs one command that is admitted.
+    pub(crate) fn prepare_and_call(
+        &mut self,
+        host: &mut dyn Host,
+        spec: &'static CommandSpec,
+        args: &[&[u8]],
+    ) -> Result<(), Halt> {
         if spec.flags.contains(Flags::EXCLUSIVE) || spec.reads_elsewhere(args) {
             return self.alone(|context| context.call(host, spec, args));
         }
@@ -63,6 +73,21 @@ impl<'s> Context<'s> {
 
     /// Calls the handler in the mode that was prepared.
     pub(crate) fn call(
+        &mut self,
+        host: &mut dyn Host,
+        spec: &'static CommandSpec,
+        args: &[&[u8]],
+    ) -> Result<(), Halt> {
+        if self.is_logged() {
+            self.call_logged(host, spec, args)
+        } else {
+            self.handle(host, spec, args)
+        }
+    }
+
+    /// Calls the handler.
+    #[inline]
+    pub(crate) fn handle(
         &mut self,
         host: &mut dyn Host,
         spec: &'static CommandSpec,

@@ -10,6 +10,7 @@ use zumic_error::ScriptError;
 
 use crate::events::Classes;
 use crate::evict::EvictionPolicy;
+use crate::journal::JournalSource;
 use crate::maintain::Maintainer;
 #[cfg(feature = "scripting")]
 use crate::scripting::{Label, ScriptStats};
@@ -271,6 +272,13 @@ impl Engine {
     #[must_use]
     pub fn session(&self) -> Session {
         Session::new(Arc::clone(&self.shared))
+    }
+
+    /// Gives the sessions of scripts journals of their own. Called once, before any script runs;
+    /// later calls change nothing.
+    pub fn set_journals(&self, source: Box<dyn JournalSource>) {
+        // A second log of one store is refused when it is opened.
+        let _ = self.shared.journals.set(source);
     }
 
     /// Makes the epochs go on at `epoch`, if they are not beyond: what is written from now on has

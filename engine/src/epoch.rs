@@ -13,6 +13,7 @@
 //! - E4: a nested session (a script's) is in a turn only inside a turn of its host, on the same
 //!   thread, or suspended, and counted as that before the host leaves. So who has seen the host
 //!   idle sees it idle, too, or counted.
+//! - E5: no session outside a turn has given a TID of an epoch above the current one.
 //!
 //! Ordering edges
 //! - `epoch-enter`: a session stores its place, fences, and looks at the epoch and the barrier
@@ -231,6 +232,14 @@ impl Epochs {
         self.current.fetch_add(margin, Ordering::Relaxed) + margin - 1
     }
 
+    /// Begins a new epoch, whose first TID is above all that were given so far (E5) and below all
+    /// to come. Only the barrier's holder calls this, whose own last TID is of epoch `last`.
+    pub fn begin_alone(&self, last: u64) -> u64 {
+        self.raise_to(last);
+        // ORDER(epoch-enter): Relaxed; who enters later has the barrier's release before it.
+        self.current.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
     /// Takes the barrier, for a session inside a turn or for none, and waits until every other has
     /// left its own. False when another session has it or a turn is suspended (leave the turn and
     /// come again), or when
@@ -358,5 +367,15 @@ mod tests {
         // The host is in its turn, and runs nothing.
         assert!(epochs.take_barrier(&places[1], || places.iter().collect(), || panic!("all idle")));
         assert_eq!(epochs.try_enter(&places[2]), None);
+    }
+
+    #[test]
+    fn an_epoch_begun_alone_is_above_all_that_were_used() {
+        let epochs = Epochs::default();
+        assert_eq!((epochs.begin_alone(1), epochs.current()), (2, 2));
+        epochs.raise_to(9);
+        assert_eq!((epochs.begin_alone(4), epochs.begin_alone(40)), (10, 41));
+        epochs.raise_to(3);
+        assert_eq!(epochs.current(), 41, "never backwards");
     }
 }

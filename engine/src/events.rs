@@ -159,7 +159,7 @@ impl Context<'_> {
     /// The same in another database.
     #[inline]
     pub fn notify_in(&mut self, db: u16, class: Class, name: &'static str, key: &[u8]) {
-        if self.shared.tunables.event_classes() & class as u32 != 0 {
+        if self.shared.tunables.event_classes() & class as u32 != 0 && !self.replays {
             self.state.changes.events.push(Event { class, name, db, key: key.into() });
         }
     }

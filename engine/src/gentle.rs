@@ -89,7 +89,7 @@ impl<'s> Context<'s> {
             }
         }
         self.release(transaction);
-        self.close_journal(None);
+        self.withdraw_whole();
     }
 
     /// Before an owned key's object is edited: a copy of its own, if the transaction may have to go
@@ -149,15 +149,15 @@ impl Context<'_> {
         if !self.take_barrier() {
             return false;
         }
-        self.finish();
-        self.mode = Mode::Alone;
+        // All of it is one version, and one entry of the log.
+        let tid = self.begin_alone();
+        self.commit_as(Some(tid));
+        self.mode = Mode::Alone(tid);
         true
     }
 
     /// Gives the store back.
     pub(crate) fn leave_store(&mut self) {
-        debug_assert!(matches!(self.mode, Mode::Alone), "taken before");
-        self.mode = Mode::Plain;
-        self.shared.epochs.drop_barrier();
+        self.end_alone();
     }
 }

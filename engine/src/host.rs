@@ -73,3 +73,19 @@ pub struct Queued {
     /// Its arguments, name first.
     pub args: Vec<Vec<u8>>,
 }
+
+/// A host without commands, for what never asks one.
+#[derive(Debug)]
+pub(crate) struct NoHost;
+
+impl Host for NoHost {
+    fn run(
+        &mut self,
+        _: &mut Context<'_>,
+        _: HostCommand,
+        spec: &'static CommandSpec,
+        _: &[&[u8]],
+    ) -> Result<(), Halt> {
+        unreachable!("{} is the host's", spec.name)
+    }
+}

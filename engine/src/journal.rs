@@ -30,3 +30,9 @@ pub trait Journal: std::fmt::Debug + Send {
     /// Why nothing more can be written, if that is so. Cost: a load while all is well.
     fn fault(&self) -> Option<String>;
 }
+
+/// Makes journals for sessions that the engine begins on its own, which are those of scripts.
+pub trait JournalSource: std::fmt::Debug + Send + Sync {
+    /// A journal for one more session.
+    fn make(&self) -> Box<dyn Journal>;
+}

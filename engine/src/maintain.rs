@@ -5,10 +5,13 @@
 //! without a passed deadline costs one load, a segment is looked at only when one is due. Fields
 //! of hashes with deadlines of their own are found the same way.
 
+use crate::collection::{Collection, Edit, Missing};
 use crate::context::{Context, Spot};
 use crate::events::Class;
 use crate::follow::Changes;
+use crate::host::Halt;
 use crate::intent::resolve;
+use crate::journal::Journal;
 use crate::map::bucket::{SLOTS, Walk, replace};
 use crate::map::deadline::NEVER;
 use crate::map::segment::{LADDER, Segment};
@@ -23,6 +26,9 @@ use crate::values::hash::Hash;
 const SEGMENTS_PER_TURN: usize = 64;
 /// Milliseconds between two epochs while nothing expires.
 const TICK_MS: u64 = 1;
+
+/// Parts that one step of the sweep removes: some 100 us.
+const PARTS_PER_STEP: usize = 1_000;
 
 /// Background work, driven by its host's clock.
 #[derive(Debug)]
@@ -43,6 +49,11 @@ impl Maintainer {
     pub(crate) fn new(session: Session) -> Self {
         let databases = session.engine().databases();
         Self { session, resume: vec![0; usize::from(databases)].into() }
+    }
+
+    /// Sends the effects of the background work to `journal`.
+    pub fn set_journal(&mut self, journal: Box<dyn Journal>) {
+        self.session.set_journal(journal);
     }
 
     /// Takes what the background work changed and somebody may want to know of.
@@ -137,13 +148,46 @@ impl<'s> Context<'s> {
             done
         } else {
             let tombstone = NewRecord::new(record.key(), Value::Tombstone, None);
-            self.publish(db, hash, record.key(), Some(spot), tombstone)
+            let removed = self.publish(db, hash, record.key(), Some(spot), tombstone);
+            if let Some(tid) = removed {
+                self.log_removed(db, record.key(), tid);
+            }
+            removed.is_some()
         };
         if done {
             self.own.expired.add(1);
             self.notify_in(db, Class::Expired, "expired", record.key());
         }
         done
+    }
+
+    /// Removes what has expired inside the collection at `key`, a bounded share of it. Returns
+    /// whether something may be left.
+    ///
+    /// # Errors
+    /// As [`Context::edit`].
+    fn expire_parts<T: Collection>(&mut self, key: &[u8]) -> Result<bool, Halt> {
+        let (now_ms, logged) = (self.now_ms, self.is_logged());
+        let mut emptied = false;
+        let mut gone = Vec::new();
+        let removed = self.edit(key, Missing::Skip, |value: &mut T| {
+            gone.clear();
+            let removed = value.remove_due(now_ms, PARTS_PER_STEP, |part| {
+                if logged {
+                    gone.push(part.to_vec());
+                }
+            });
+            emptied = value.is_empty();
+            Ok(if removed > 0 { Edit::Changed(removed) } else { Edit::Same(0) })
+        })?;
+        if let Some(1..) = removed {
+            self.log_parts_gone(key, &gone);
+            self.notify(Class::Hash, "hexpired", key);
+            if emptied {
+                self.notify(Class::Generic, "del", key);
+            }
+        }
+        Ok(removed == Some(PARTS_PER_STEP))
     }
 
     /// Collects a segment's expired records, and those of which a part has expired; returns the

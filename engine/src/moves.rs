@@ -8,6 +8,7 @@ use crate::events::Class;
 use crate::follow::Changed;
 use crate::host::Halt;
 use crate::record::{Header, NewRecord, Record, Value};
+use crate::tid::Tid;
 
 impl<'s> Context<'s> {
     /// Deletes a record whose deadline has passed, if it still holds.
@@ -43,7 +44,11 @@ impl<'s> Context<'s> {
             Ok(Some(spot)) if spot.pointer == pointer => {
                 let Ok(_hold) = self.hold_spot(Some(spot)) else { return false };
                 let tombstone = NewRecord::new(key, Value::Tombstone, None);
-                self.publish(db, hash, key, Some(spot), tombstone)
+                let removed = self.publish(db, hash, key, Some(spot), tombstone);
+                if let Some(tid) = removed {
+                    self.log_removed(db, key, tid);
+                }
+                removed.is_some()
             }
             _ => false,
         }
@@ -78,16 +83,28 @@ impl<'s> Context<'s> {
             let value = copy.clone().map_or_else(|| record.value(), Value::Object);
             let new = NewRecord::new(key, value, expire_at_ms);
             new.set_access(record.access());
+            let staged = self.is_logged() && self.stage_record(db, key, new.as_record());
             if matches!(self.mode, Mode::Transaction(_)) {
                 self.write_owned(db, hash, key, new);
                 self.notify_created(db, key, false);
+                if !staged {
+                    self.owe(Tid::ZERO);
+                }
                 return Ok(());
             }
             let spot = self.spot(db, hash, key)?;
             let _hold = self.hold_spot(spot)?;
-            if self.publish(db, hash, key, spot, new) {
+            if let Some(tid) = self.publish(db, hash, key, spot, new) {
                 self.notify_created(db, key, false);
+                if staged {
+                    self.publish_staged(tid);
+                } else {
+                    self.owe(tid);
+                }
                 return Ok(());
+            }
+            if staged {
+                self.withdraw();
             }
             self.own.retries.add(1);
         }

@@ -96,3 +96,35 @@ impl ReplySink for Discard {
     fn big_number(&mut self, _: &str) {}
     fn verbatim(&mut self, _: [u8; 3], _: &[u8]) {}
 }
+
+/// A sink that keeps the first error and throws everything else away.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Failures(pub(crate) Option<CommandError>);
+
+impl ReplySink for Failures {
+    fn version(&self) -> u8 {
+        3
+    }
+    fn set_version(&mut self, _: u8) {}
+    fn simple(&mut self, _: &str) {}
+    fn error(&mut self, error: &CommandError) {
+        self.0.get_or_insert_with(|| error.clone());
+    }
+    fn integer(&mut self, _: i64) {}
+    fn bulk(&mut self, _: &[u8]) {}
+    fn bulk_large(&mut self, _: &LargeString) {}
+    fn null(&mut self) {}
+    fn null_array(&mut self) {}
+    fn array(&mut self, _: usize) {}
+    fn map(&mut self, _: usize) {}
+    fn set(&mut self, _: usize) {}
+    fn sorted_set(&mut self, _: usize) {}
+    fn push(&mut self, _: usize) {}
+    fn attribute(&mut self, _: usize) {}
+    fn boolean(&mut self, _: bool) {}
+    fn double(&mut self, _: f64) {}
+    fn bulk_double(&mut self, _: f64) {}
+    fn decimal(&mut self, _: &str) {}
+    fn big_number(&mut self, _: &str) {}
+    fn verbatim(&mut self, _: [u8; 3], _: &[u8]) {}
+}

@@ -18,6 +18,7 @@ use crate::collection::Presence;
 use crate::commands::CommandSpec;
 use crate::context::{Context, Mode};
 use crate::cut::{Cut, Surrendered};
+use crate::effect::Ledger;
 use crate::follow::Changes;
 use crate::guard::Guard;
 use crate::host::{Halt, Host};
@@ -55,6 +56,10 @@ pub(crate) struct State {
     random: u64,
     pub(crate) fallow: VecDeque<Fallow>,
     pub(crate) journal: Option<Box<dyn Journal>>,
+    /// Effects are staged that a transaction has to publish, this one of a script perhaps.
+    pub(crate) staged: bool,
+    /// The highest epoch of anything looked at or written since [`Turn::reset_seen`].
+    pub(crate) seen: u64,
     /// What changed since the host last asked.
     pub(crate) changes: Changes,
     /// What this turn hands over to a snapshot.
@@ -86,7 +91,9 @@ impl Session {
     /// A session whose turns lie inside those of another session on the same thread.
     pub(crate) fn nested(shared: Arc<Shared>, host: u64) -> Self {
         let own = shared.register(Some(host));
-        Self::with_place(shared, own)
+        let mut session = Self::with_place(shared, own);
+        session.state.journal = session.shared.journals.get().map(|source| source.make());
+        session
     }
 
     fn with_place(shared: Arc<Shared>, own: Arc<Public>) -> Self {
@@ -97,6 +104,8 @@ impl Session {
             random,
             fallow: VecDeque::new(),
             journal: None,
+            staged: false,
+            seen: 0,
             changes: Changes::default(),
             surrendered: Surrendered::default(),
             everyone: Vec::new(),
@@ -185,11 +194,11 @@ pub struct Turn<'s> {
     cut: Option<&'s Cut>,
     shared: &'s Arc<Shared>,
     own: &'s Public,
-    state: &'s mut State,
+    pub(crate) state: &'s mut State,
     epoch: u64,
     now_ms: u64,
     /// Commands run in it.
-    commands: u32,
+    pub(crate) commands: u32,
 }
 
 /// Elements of one collection that a batch will look for; asks for them when dropped.
@@ -379,6 +388,8 @@ impl Turn<'_> {
             sink,
             mode: Mode::Plain,
             may_wait: true,
+            replays: false,
+            ledger: Ledger::new(),
         }
     }
 
@@ -548,6 +559,10 @@ impl Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        if self.state.last.epoch() > self.shared.epochs.current() {
+            // For E5 of the epochs.
+            self.shared.epochs.raise_to(self.state.last.epoch());
+        }
         if let Some(cut) = self.cut {
             cut.take_over(&mut self.state.surrendered);
         }

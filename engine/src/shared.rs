@@ -10,7 +10,7 @@
 //!   that session's first reader announced itself, who therefore sees the latch (latch.rs).
 //! - `database-root`: store of a database's map (under the barrier) -> load of it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::cut::Cuts;
 use crate::engine::Tunables;
@@ -20,6 +20,7 @@ use crate::evict::Queues;
 use crate::follow::Followers;
 use crate::guard::{Collector, Reclaim};
 use crate::intent::{key_record, resolve};
+use crate::journal::JournalSource;
 use crate::latch::Reading;
 use crate::map::Map;
 use crate::map::deadline::NEVER;
@@ -46,6 +47,9 @@ pub(crate) struct Shared {
     pub(crate) memory_peak: Counter,
     /// Times SWAPDB ran, counted under the barrier: tombstones to clear may have moved.
     pub(crate) swaps: Counter,
+    /// The epoch in which a database was last emptied or swapped, written under the barrier: what
+    /// was there before leaves no tombstones.
+    pub(crate) rooted: Counter,
     /// Tombstones that ended sessions left behind.
     pub(crate) orphans: Mutex<Vec<Fallow>>,
     /// Who wants to know of changes.
@@ -55,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) scripting: Scripting,
     /// The token of a script that cannot go back.
     pub(crate) escalation: Escalation,
+    /// Where sessions of scripts get their journals, if the store is logged.
+    pub(crate) journals: OnceLock<Box<dyn JournalSource>>,
     sessions: Mutex<Vec<Arc<Public>>>,
     session_count: AtomicUsize,
     /// A log advances the epochs.
@@ -285,11 +291,13 @@ impl Shared {
             expire_lag_ms: Counter::default(),
             memory_peak: Counter::default(),
             swaps: Counter::default(),
+            rooted: Counter::default(),
             orphans: Mutex::default(),
             followers: Followers::default(),
             #[cfg(feature = "scripting")]
             scripting: Scripting::default(),
             escalation: Escalation::default(),
+            journals: OnceLock::new(),
             sessions: Mutex::default(),
             session_count: AtomicUsize::new(0),
             log_ticks: AtomicBool::new(false),

@@ -1,4 +1,4 @@
-//! Commands that change several keys, MULTI/EXEC, WATCH, and the whole store.
+//! Commands that change several keys, MULTI/EXEC, WATCH.
 //!
 //! Why it exists: the keys are taken by intents in one canonical order, so two transactions
 //! never wait for each other in a circle; the handlers run against the intents; one store
@@ -21,11 +21,11 @@ use crate::dispatch::{borrowed, queue_keys};
 use crate::host::{Halt, Host, Queued};
 use crate::intent::{Commit, Intent};
 use crate::map::bucket::replace;
+use crate::map::tag_of;
 use crate::map::word::Word;
-use crate::map::{Map, tag_of};
 use crate::record::{Header, NewRecord, Record, Value};
 use crate::scope::Watch;
-use crate::shared::{Standing, free_map};
+use crate::shared::Standing;
 use crate::sync::spin_hint;
 use crate::tid::Tid;
 use crate::value::Change;
@@ -125,6 +125,8 @@ impl<'s> Context<'s> {
             match self.take_one(db, hash, &key, commit) {
                 Ok(mut owned) => {
                     let held = owned.old().latch().map(|latch| self.hold(latch)).transpose();
+                    // An editor may have been there until now.
+                    self.note_seen(owned.old().tid());
                     result = held.map(|hold| owned.held = hold.map(Hold::keep).is_some());
                     transaction.owned.push(owned);
                     if result.is_err() {
@@ -187,10 +189,16 @@ impl<'s> Context<'s> {
         let current = owned.new_record().unwrap_or_else(|| owned.old());
         let live: Option<&'s Record> = Some(current).filter(|now| now.is_live(self.now_ms));
         let (change, result) = decide(live)?;
+        let staged = self.is_logged()
+            && change.writes(live.is_some())
+            && self.stage_change(db, key, &change);
         if let Some(new) = self.build(db, key, live, change) {
             self.write_owned(db, hash, key, new);
             if live.is_none() {
                 self.notify_created(db, key, !current.is_gone());
+            }
+            if !staged {
+                self.owe(Tid::ZERO);
             }
         }
         Ok(result)
@@ -224,6 +232,11 @@ impl<'s> Context<'s> {
 
     /// Commits what was written, or releases the keys, and goes back to plain commands.
     pub(crate) fn finish(&mut self) {
+        self.commit_as(None);
+    }
+
+    /// The same. With a version from whoever has the store, who publishes the effects then.
+    pub(crate) fn commit_as(&mut self, version: Option<Tid>) {
         let mode = std::mem::replace(&mut self.mode, Mode::Plain);
         let Mode::Transaction(mut transaction) = mode else { return };
         if transaction.owned.iter().all(|owned| owned.new_record().is_none() && !owned.edited) {
@@ -231,20 +244,21 @@ impl<'s> Context<'s> {
             return;
         }
         let newest = transaction.owned.iter().map(|owned| owned.old().tid()).max();
-        let tid = self.next_tid(newest.expect("not empty"));
+        let tid = version.unwrap_or_else(|| self.next_tid(newest.expect("not empty")));
         for owned in &mut transaction.owned {
             if let Some(new) = owned.new_record() {
                 owned.standing = Standing::of_new(new);
                 new.set_tid(tid);
-                self.stage(owned.db, new);
             } else if owned.edited {
                 owned.old().set_tid(tid);
-                self.stage(owned.db, owned.old());
             }
         }
         // SAFETY: boxed in `take`, retired in `tidy_up`.
         unsafe { &*transaction.commit }.commit();
-        self.close_journal(Some(tid));
+        assert!(self.state.staged || !self.is_logged(), "what a transaction writes, it logs (F1)");
+        if version.is_none() {
+            self.publish_whole(tid);
+        }
         for &owned in &transaction.owned {
             self.tidy(owned.db, owned.hash, owned.word, owned.intent());
             let old = owned.old();
@@ -322,17 +336,32 @@ impl<'s> Context<'s> {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<R, Halt>,
     ) -> Result<R, Halt> {
-        if matches!(self.mode, Mode::Alone) {
+        if matches!(self.mode, Mode::Alone(_)) {
             return work(self);
         }
         if !self.take_barrier() {
             return Err(Halt::Busy);
         }
-        self.mode = Mode::Alone;
+        let tid = self.begin_alone();
+        self.mode = Mode::Alone(tid);
         let result = work(self);
-        self.mode = Mode::Plain;
-        self.shared.epochs.drop_barrier();
+        self.end_alone();
         result
+    }
+
+    /// The one version for all that is written under the barrier, above every one given so far and
+    /// below every one to come: effects on whole databases are ordered against all keys.
+    pub(crate) fn begin_alone(&mut self) -> Tid {
+        Tid::start_of(self.shared.epochs.begin_alone(self.state.last.epoch()))
+    }
+
+    /// Publishes what was written under the barrier, and lets the others in.
+    pub(crate) fn end_alone(&mut self) {
+        let mode = std::mem::replace(&mut self.mode, Mode::Plain);
+        let Mode::Alone(tid) = mode else { unreachable!("the barrier was taken") };
+        self.state.last = tid;
+        self.publish_whole(tid);
+        self.shared.epochs.drop_barrier();
     }
 
     // --- MULTI, EXEC, WATCH --------------------------------------------------------------
@@ -373,6 +402,7 @@ impl<'s> Context<'s> {
                 Some(spot) => {
                     // Being cleared: replace it by one that can be pinned.
                     let tombstone = NewRecord::new(key, Value::Tombstone, None);
+                    // No effect, as for a placeholder.
                     self.publish(db, hash, key, Some(spot), tombstone);
                 }
                 None => {
@@ -505,89 +535,5 @@ impl<'s> Context<'s> {
                 Err(Halt::Busy | Halt::Wait(_)) => self.sink.error(&CommandError::CannotWait),
             }
         }
-    }
-
-    // --- The whole store -----------------------------------------------------------------
-
-    /// Empties one database, or all. The row has [`Flags::EXCLUSIVE`], so the store is ours.
-    ///
-    /// Unless `sync`, records are freed on a thread of their own. Cost: O(1), or O(keys) when
-    /// `sync`.
-    pub fn flush(&mut self, db: Option<u16>, sync: bool) {
-        debug_assert!(matches!(self.mode, Mode::Alone), "FLUSH rows are EXCLUSIVE");
-        self.state.changes.whole = true;
-        let all = 0..self.databases();
-        for db in all.filter(|&each| db.is_none_or(|db| db == each)) {
-            if let Some(journal) = &mut self.state.journal {
-                journal.stage(db, &[b"FLUSHDB"]);
-            }
-            let fresh = Box::into_raw(Box::<Map>::default());
-            let old = self.shared.databases[usize::from(db)].swap(fresh);
-            self.close_books(db);
-            if self.cut.is_some_and(|cut| cut.keeps(old)) {
-                continue;
-            }
-            if sync {
-                // SAFETY: no other turn runs, and this one does not look at the old map again:
-                // a FLUSH inside EXEC is the queue's own affair, and keeps no record.
-                free_map(*unsafe { Box::from_raw(old) });
-            } else {
-                // SAFETY: unlinked under the barrier, boxed when it was made.
-                unsafe { self.guard.retire(old, usize::MAX >> 1) };
-            }
-        }
-        let tid = self.next_tid(Tid::ZERO);
-        self.close_journal(Some(tid));
-    }
-
-    /// Takes a flushed database's sums off this session's books.
-    fn close_books(&self, db: u16) {
-        let sums = self.sums(usize::from(db));
-        for (own, sum) in self.own.books[usize::from(db)].counters().into_iter().zip(sums) {
-            own.subtract(sum);
-        }
-    }
-
-    /// The sums of one database's books over all sessions.
-    fn sums(&self, db: usize) -> [u64; 5] {
-        let mut sums = [0_u64; 5];
-        for session in self.shared.sessions() {
-            for (sum, counter) in sums.iter_mut().zip(session.books[db].counters()) {
-                *sum = sum.wrapping_add(counter.get());
-            }
-        }
-        sums
-    }
-
-    /// Swaps two databases. The row has [`Flags::EXCLUSIVE`], so the store is ours.
-    pub fn swap_databases(&mut self, a: u16, b: u16) {
-        debug_assert!(matches!(self.mode, Mode::Alone), "SWAPDB's row is EXCLUSIVE");
-        if a == b {
-            return;
-        }
-        self.state.changes.whole = true;
-        let databases = &self.shared.databases;
-        let first = databases[usize::from(a)].swap(null_mut());
-        let second = databases[usize::from(b)].swap(first);
-        databases[usize::from(a)].swap(second);
-        let sums = [self.sums(usize::from(a)), self.sums(usize::from(b))];
-        for (db, [mine, theirs]) in [(a, [sums[0], sums[1]]), (b, [sums[1], sums[0]])] {
-            let counters = self.own.books[usize::from(db)].counters();
-            for ((own, mine), theirs) in counters.into_iter().zip(mine).zip(theirs) {
-                own.add(theirs.wrapping_sub(mine));
-            }
-        }
-        self.shared.swaps.add(1);
-        if let Some(cut) = self.cut {
-            cut.swap_databases(a, b);
-        }
-        if let Some(journal) = &mut self.state.journal {
-            let mut digits = [itoa::Buffer::new(), itoa::Buffer::new()];
-            let [first, second] = &mut digits;
-            let words = [&b"SWAPDB"[..], first.format(a).as_bytes(), second.format(b).as_bytes()];
-            journal.stage(a, &words);
-        }
-        let tid = self.next_tid(Tid::ZERO);
-        self.close_journal(Some(tid));
     }
 }

@@ -116,3 +116,16 @@ pub enum Change<'v> {
     /// Store this collection, under this deadline, in place of whatever is there.
     Store(Stored, Option<u64>),
 }
+
+impl Change<'_> {
+    /// Whether it writes, given whether the key is there.
+    #[inline]
+    #[must_use]
+    pub(crate) fn writes(&self, is_live: bool) -> bool {
+        match self {
+            Self::Keep => false,
+            Self::Put(_) | Self::Store(..) => true,
+            Self::Expire(_) | Self::Remove => is_live,
+        }
+    }
+}

@@ -28,7 +28,6 @@ use std::marker::PhantomData;
 use zumic_error::CommandError;
 
 use crate::context::{Context, Mode, SPINS_BEFORE_BUSY, Spot};
-use crate::events::Class;
 use crate::host::Halt;
 use crate::intent::key_record;
 use crate::kind::Kind;
@@ -40,13 +39,12 @@ use crate::object::{ObjectRef, VTable};
 use crate::record::{NewRecord, Record, Value};
 use crate::shared::{Fallow, Standing};
 use crate::sync::{Ordering, fence, spin_hint};
+use crate::tid::Tid;
 use crate::value::Change;
 
 /// Longest packed block that lives in a record, in bytes: what the records' allocator has small
 /// blocks for. A longer one becomes an object, whatever it is called to clients.
 const PACKED_BYTES_MAX: usize = 1_000;
-/// Parts that one step of the sweep removes: some 100 us.
-const PARTS_PER_STEP: usize = 1_000;
 
 /// A type of collection.
 ///
@@ -76,8 +74,9 @@ pub trait Collection: Clone + Default + Debug + Send + Sync + Sized + 'static {
     fn earliest_ms(_: Self::Ref<'_>) -> u64 {
         NEVER
     }
-    /// Removes parts that have expired at `now_ms`, at most `limit`. Returns how many.
-    fn remove_due(&mut self, _now_ms: u64, _limit: usize) -> usize {
+    /// Removes parts that have expired at `now_ms`, at most `limit`; `gone` gets the name of each.
+    /// Returns how many.
+    fn remove_due(&mut self, _now_ms: u64, _limit: usize, _gone: impl FnMut(&[u8])) -> usize {
         0
     }
     /// The value as it is now, to be read in order while this one is edited: what a snapshot takes
@@ -309,7 +308,7 @@ impl<'s> Context<'s> {
     /// Whether the command's preparation keeps editors off this key.
     fn has_prepared(&self, db: u16, key: &[u8]) -> bool {
         match &self.mode {
-            Mode::Alone | Mode::Blind => true,
+            Mode::Alone(_) | Mode::Blind => true,
             Mode::Plain => false,
             Mode::Transaction(transaction) => transaction.owns(db, self.hash(key), key),
             Mode::View { seen, .. } => {
@@ -377,7 +376,7 @@ impl<'s> Context<'s> {
         match self.mode {
             Mode::Transaction(_) => return self.edit_owned(db, hash, key, missing, &mut change),
             Mode::Blind => return Ok(None),
-            Mode::Alone | Mode::Plain | Mode::View { .. } => {}
+            Mode::Alone(_) | Mode::Plain | Mode::View { .. } => {}
         }
         loop {
             let spot = self.spot(db, hash, key)?;
@@ -406,11 +405,12 @@ impl<'s> Context<'s> {
             let (result, new) = self.rebuild(key, live, &mut change)?;
             let Some(new) = new else { return Ok(Some(result)) };
             let lapsed = live.is_none() && spot.is_some_and(|spot| !spot.record.is_gone());
-            if self.publish(db, hash, key, spot, new) {
+            if let Some(tid) = self.publish(db, hash, key, spot, new) {
                 self.own.expired.add(u64::from(lapsed));
                 if live.is_none() {
                     self.notify_created(db, key, lapsed);
                 }
+                self.owe(tid);
                 return Ok(Some(result));
             }
             self.own.retries.add(1);
@@ -452,6 +452,8 @@ impl<'s> Context<'s> {
     ) -> Result<Option<R>, Halt> {
         let _hold = self.hold(latch)?;
         let record = spot.record;
+        // An editor may have been there since the spot was found.
+        self.note_seen(record.tid());
         if load(spot.slot) != spot.word || record.is_gone() {
             return Ok(None);
         }
@@ -482,8 +484,7 @@ impl<'s> Context<'s> {
         } else {
             self.touch(record);
         }
-        self.stage(db, record);
-        self.close_journal(Some(tid));
+        self.owe(tid);
         self.changed(db, hash, record.key());
         Ok(Some(result))
     }
@@ -503,28 +504,6 @@ impl<'s> Context<'s> {
         if let Place::Entry { segment, .. } = found {
             map.note_deadline(segment, hash, record.wake_at_ms());
         }
-    }
-
-    /// Removes what has expired inside the collection at `key`, a bounded share of it. Returns
-    /// whether something may be left.
-    ///
-    /// # Errors
-    /// As [`Context::edit`].
-    pub(crate) fn expire_parts<T: Collection>(&mut self, key: &[u8]) -> Result<bool, Halt> {
-        let now_ms = self.now_ms;
-        let mut emptied = false;
-        let removed = self.edit(key, Missing::Skip, |value: &mut T| {
-            let removed = value.remove_due(now_ms, PARTS_PER_STEP);
-            emptied = value.is_empty();
-            Ok(if removed > 0 { Edit::Changed(removed) } else { Edit::Same(0) })
-        })?;
-        if let Some(1..) = removed {
-            self.notify(Class::Hash, "hexpired", key);
-            if emptied {
-                self.notify(Class::Generic, "del", key);
-            }
-        }
-        Ok(removed == Some(PARTS_PER_STEP))
     }
 
     /// Edits a key that the transaction owns.
@@ -550,6 +529,7 @@ impl<'s> Context<'s> {
                 if live.is_none() {
                     self.notify_created(db, key, false);
                 }
+                self.owe(Tid::ZERO);
             }
             return Ok(Some(result));
         };
@@ -578,6 +558,7 @@ impl<'s> Context<'s> {
         } else {
             self.touch(record);
         }
+        self.owe(Tid::ZERO);
         Ok(Some(result))
     }
 

@@ -82,7 +82,9 @@ pub(super) fn restore(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
         ttl => Some(ttl.wrapping_add_unsigned(now)),
     };
     let deadline = deadline.map(|deadline| u64::try_from(deadline).unwrap_or(0));
-    if deadline.is_some_and(|deadline| deadline <= now) {
+    // What was copied in its last millisecond is there for the rest of it.
+    let last = if context.replays { now.saturating_sub(1) } else { now };
+    if deadline.is_some_and(|deadline| deadline <= last) {
         // It would have expired already: what it was to replace goes.
         if context.update(key, |old| Ok((Change::Remove, old.is_some())))? {
             context.notify(Class::Generic, "del", key);

@@ -43,15 +43,23 @@ fn reply_count(context: &mut Context<'_>, count: u64) {
     context.sink().integer(count.cast_signed());
 }
 
+/// Bytes of the largest sparse sketch. One that was sparse when an effect was made stays so.
+fn sparse_bytes_max(context: &Context<'_>) -> usize {
+    if context.replays { usize::MAX } else { context.thresholds().hll_sparse_bytes_max }
+}
+
 /// PFADD key [element [element ...]]
 pub(super) fn pfadd(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let elements = &args[2..];
-    let bytes_max = context.thresholds().hll_sparse_bytes_max;
+    let bytes_max = sparse_bytes_max(context);
+    let logged = context.is_logged();
+    let mut image = None;
     let changed = context.update(args[1], |live| {
         let view = view_of(live)?;
         if view.is_some_and(|view| view.has_all(elements)) {
             return Ok((Change::Keep, false));
         }
+        let was_dense = view.is_some_and(|view| view.encoding() == Encoding::Dense);
         let mut sketch = view.map_or_else(Sketch::default, Sketch::from);
         let mut changed = view.is_none();
         for element in elements {
@@ -61,9 +69,16 @@ pub(super) fn pfadd(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
             return Ok((Change::Keep, false));
         }
         sketch.set_stale();
+        // When a sketch becomes dense is a matter of settings; what is dense stays so.
+        let grew = logged && !was_dense && sketch.view().encoding() == Encoding::Dense;
+        image = grew.then(|| (sketch.clone().into_bytes(), live.and_then(Record::expire_at_ms)));
         Ok((store(live, sketch), true))
     })?;
     if changed {
+        match image {
+            Some((bytes, deadline)) => context.log_text(args[1], &bytes, deadline),
+            None => context.log(args),
+        }
         context.notify(Class::String, "pfadd", args[1]);
     }
     context.sink().integer(i64::from(changed));

@@ -146,6 +146,7 @@ fn rename_key(
     let db = context.scope().db;
     context.put_value(db, to, record, record.expire_at_ms(), false)?;
     context.update(from, |_| Ok((Change::Remove, ())))?;
+    context.log(&[b"RENAME", from, to]);
     context.notify(Class::Generic, "rename_from", from);
     context.notify(Class::Generic, "rename_to", to);
     Ok(true)
@@ -254,6 +255,7 @@ pub(super) fn r#move(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     }
     context.put_value(target, args[1], record, record.expire_at_ms(), false)?;
     context.update(args[1], |_| Ok((Change::Remove, ())))?;
+    context.log(&[b"MOVE", args[1], args[2]]);
     context.notify(Class::Generic, "move_from", args[1]);
     context.notify_in(target, Class::Generic, "move_to", args[1]);
     context.sink().integer(1);

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::argument::Argument;
 use super::keyspec::{BeginSearch, FindKeys, KeyFlags, KeyPositions, KeySpec};
-use crate::{Context, Halt};
+use crate::{Context, EffectForm, Halt};
 
 /// Runs a command. `args[0]` is the command's name as sent; arity was checked.
 pub type Run = for<'s> fn(&mut Context<'s>, &[&[u8]]) -> Result<(), Halt>;
@@ -132,6 +132,8 @@ pub struct CommandSpec {
     pub arguments: &'static [Argument],
     /// Subcommands of a container.
     pub subcommands: &'static [CommandSpec],
+    /// What its writes leave in the log.
+    pub effect: EffectForm,
     /// Who runs it.
     pub handler: Handler,
 }
@@ -157,6 +159,7 @@ impl CommandSpec {
         tips: &[],
         arguments: &[],
         subcommands: &[],
+        effect: EffectForm::None,
         handler: Handler::Container,
     };
 

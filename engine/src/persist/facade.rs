@@ -49,7 +49,7 @@ use super::snapshot::{
     Restored, SnapshotError, SnapshotOptions, Snapshotted, remove_older, restore, save,
 };
 use super::storage::{DirectoryLock, Disk};
-use crate::{Engine, Journal};
+use crate::{Engine, Journal, JournalSource};
 
 /// The file that keeps a second process out.
 const LOCK_NAME: &str = "LOCK";
@@ -166,6 +166,23 @@ impl std::fmt::Debug for Persistence {
     }
 }
 
+/// The journal of one more session.
+fn journal(core: &Arc<Core>) -> Box<dyn Journal> {
+    let (writer, reader) = lane(Arc::clone(&core.budget), CHUNK_BYTES);
+    core.enroll(reader);
+    Box::new(SessionLog::new(Arc::clone(core), writer))
+}
+
+/// Journals for the sessions of scripts.
+#[derive(Debug)]
+struct ForScripts(Arc<Core>);
+
+impl JournalSource for ForScripts {
+    fn make(&self) -> Box<dyn Journal> {
+        journal(&self.0)
+    }
+}
+
 impl Persistence {
     /// Locks the directory, loads what it holds into `engine`, which is empty, and starts the log.
     /// Blocks until that is done; `progress` tells others how far it is.
@@ -212,6 +229,7 @@ impl Persistence {
         });
         let thread = started.context(ErrorKind::Resource, "starting the log thread")?;
         core.set_thread(thread.thread().clone());
+        engine.set_journals(Box::new(ForScripts(Arc::clone(&core))));
         progress.finish();
         let orders = Mutex::new(orders);
         let thread = Some(thread);
@@ -229,9 +247,7 @@ impl Persistence {
     /// The journal of one more session: see [`crate::Session::set_journal`].
     #[must_use]
     pub fn journal(&self) -> Box<dyn Journal> {
-        let (writer, reader) = lane(Arc::clone(&self.core.budget), CHUNK_BYTES);
-        self.core.enroll(reader);
-        Box::new(SessionLog::new(Arc::clone(&self.core), writer))
+        journal(&self.core)
     }
 
     /// The last epoch that is on the disk, with all before it. Under [`Fsync::Always`], a reply

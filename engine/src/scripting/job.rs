@@ -92,6 +92,8 @@ pub(crate) struct Ended {
     pub(crate) result: Result<(), Halt>,
     pub(crate) scope: Scope,
     pub(crate) changes: Changes,
+    /// The epoch that has to be durable before its reply leaves.
+    pub(crate) seen_epoch: u64,
     /// The scope is the client's own.
     pub(crate) is_exec: bool,
 }
@@ -158,10 +160,13 @@ impl Workshop {
             }
         };
         let (scope, changes) = unit.end();
+        let seen_epoch = turn.seen_epoch();
+        turn.reset_seen();
         drop(turn);
         self.session = Some(session);
         self.machine.rest();
-        Ended { result, scope, changes, is_exec: matches!(job.task, Task::Exec(_)) }
+        let is_exec = matches!(job.task, Task::Exec(_));
+        Ended { result, scope, changes, seen_epoch, is_exec }
     }
 
     /// Runs the job once.

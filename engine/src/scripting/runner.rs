@@ -180,6 +180,7 @@ impl Scripts {
             fibers.idle.push(fiber);
         }
         turn.adopt_changes(ended.changes);
+        turn.adopt_seen(ended.seen_epoch);
         if ended.is_exec {
             *scope = ended.scope;
         } else {

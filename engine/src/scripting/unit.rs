@@ -22,6 +22,7 @@ use crate::context::{Context, KeyRef, Mode};
 use crate::dispatch::collect_keys;
 use crate::follow::Changes;
 use crate::reply::Discard;
+use crate::tid::Tid;
 use crate::transaction::Transaction;
 use crate::{Halt, ReplySink, Scope, Turn};
 
@@ -38,7 +39,8 @@ enum Held {
     Keys(Transaction),
     #[default]
     Nothing,
-    Store,
+    /// The whole, for writes of this version.
+    Store(Tid),
 }
 
 /// What a script may do.
@@ -103,11 +105,11 @@ impl<'t, 's> Unit<'t, 's> {
         context.mode = match std::mem::take(&mut self.held) {
             Held::Keys(transaction) => Mode::Transaction(transaction),
             Held::Nothing => Mode::Plain,
-            Held::Store => Mode::Alone,
+            Held::Store(tid) => Mode::Alone(tid),
         };
         let result = work(&mut context);
         self.held = match std::mem::replace(&mut context.mode, Mode::Plain) {
-            Mode::Alone => Held::Store,
+            Mode::Alone(tid) => Held::Store(tid),
             Mode::Transaction(transaction) => Held::Keys(transaction),
             Mode::Blind | Mode::Plain | Mode::View { .. } => Held::Nothing,
         };
@@ -138,7 +140,7 @@ impl<'t, 's> Unit<'t, 's> {
     pub(crate) fn commit(&mut self) {
         assert!(!self.courier.again.get(), "what has to go back is not committed (R2)");
         self.within(&mut Discard, |context| {
-            if matches!(context.mode, Mode::Alone) {
+            if matches!(context.mode, Mode::Alone(_)) {
                 context.leave_store();
             } else {
                 context.finish();
@@ -213,6 +215,7 @@ impl<'t, 's> Unit<'t, 's> {
         self.take_keys(spec, args)?;
         let writes = spec.flags.contains(Flags::WRITE);
         if writes && !self.wrote {
+            self.admit_write()?;
             if !self.courier.running().begin_to_write() {
                 return Err(CommandError::CannotWait);
             }
@@ -226,6 +229,14 @@ impl<'t, 's> Unit<'t, 's> {
             Err(Halt::Error(error)) => Err(error),
             // The token is somebody else's.
             Err(Halt::Busy | Halt::Wait(_)) => Err(self.give_up()),
+        }
+    }
+
+    /// Whether the log takes a write. One that is congested takes a script's: it cannot be parked.
+    fn admit_write(&mut self) -> Result<(), CommandError> {
+        match self.within(&mut Discard, |context| context.admit_write()) {
+            Err(Halt::Error(error)) => Err(error),
+            _ => Ok(()),
         }
     }
 
@@ -247,7 +258,7 @@ impl<'t, 's> Unit<'t, 's> {
 
     /// Takes the keys of a command that are not owned yet.
     fn take_keys(&mut self, spec: &CommandSpec, args: &[&[u8]]) -> Result<(), CommandError> {
-        if matches!(self.held, Held::Store) {
+        if matches!(self.held, Held::Store(_)) {
             return Ok(());
         }
         let (db, databases) = (self.scope.db, self.turn.databases());
@@ -307,7 +318,7 @@ impl<'t, 's> Unit<'t, 's> {
     /// Takes the whole store for the rest of the script.
     fn take_store(&mut self) -> Result<(), CommandError> {
         loop {
-            if matches!(self.held, Held::Store) {
+            if matches!(self.held, Held::Store(_)) {
                 return Ok(());
             }
             if self.within(&mut Discard, |context| context.enter_store()) {
@@ -351,7 +362,7 @@ impl<'t, 's> Unit<'t, 's> {
             // SAFETY: boxed in `take`; the unit's, until it is committed or released.
             unsafe { &*transaction.commit }.mark_slow(self.courier.is_function());
         }
-        if matches!(self.held, Held::Store) {
+        if matches!(self.held, Held::Store(_)) {
             // Nobody else can run, not even SCRIPT KILL, so this takes its place.
             return !is_slow || self.wrote;
         }

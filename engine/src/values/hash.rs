@@ -282,13 +282,14 @@ impl Hash {
         found.is_some()
     }
 
-    /// Removes fields that have expired at `now_ms`, at most `limit`. Returns how many.
+    /// Removes fields that have expired at `now_ms`, at most `limit`; `gone` gets the name of each.
+    /// Returns how many.
     ///
     /// Cost: O(1) where no field can have expired, O(fields) in the form with triples.
-    pub fn remove_due(&mut self, now_ms: u64, limit: usize) -> usize {
+    pub fn remove_due(&mut self, now_ms: u64, limit: usize, mut gone: impl FnMut(&[u8])) -> usize {
         match self {
             Self::Packed(_) => 0,
-            Self::Table(table) => table.remove_due(now_ms, limit, |_| ()),
+            Self::Table(table) => table.remove_due(now_ms, limit, gone),
             Self::Timed(pack) => {
                 let mut items = HashRef::Timed(pack.as_ref()).iter();
                 let due = items.by_ref().take_while(|item| item.is_live(now_ms)).count();
@@ -302,6 +303,7 @@ impl Hash {
                     if item.is_live(now_ms) || removed == limit {
                         push_triple(&mut kept, item);
                     } else {
+                        item.field.with_bytes(&mut gone);
                         removed += 1;
                     }
                 }
@@ -311,13 +313,21 @@ impl Hash {
         }
     }
 
-    /// Removes those of `fields` that have expired at `now_ms`. Returns how many.
-    pub fn remove_expired(&mut self, fields: &[&[u8]], now_ms: u64) -> usize {
-        let mut expired = |field: &&&[u8]| {
-            let found = self.find(field).is_some_and(|item| !item.is_live(now_ms));
-            found && self.remove(field)
-        };
-        fields.iter().filter(|field| expired(field)).count()
+    /// Removes those of `fields` that have expired at `now_ms`; `gone` gets each. Returns how many.
+    pub fn remove_expired(
+        &mut self,
+        fields: &[&[u8]],
+        now_ms: u64,
+        mut gone: impl FnMut(&[u8]),
+    ) -> usize {
+        let mut removed = 0;
+        for field in fields {
+            if self.find(field).is_some_and(|item| !item.is_live(now_ms)) && self.remove(field) {
+                gone(field);
+                removed += 1;
+            }
+        }
+        removed
     }
 
     fn make_timed(&mut self) {
@@ -422,8 +432,8 @@ impl Collection for Hash {
         }
     }
 
-    fn remove_due(&mut self, now_ms: u64, limit: usize) -> usize {
-        Self::remove_due(self, now_ms, limit)
+    fn remove_due(&mut self, now_ms: u64, limit: usize, gone: impl FnMut(&[u8])) -> usize {
+        Self::remove_due(self, now_ms, limit, gone)
     }
 
     fn encoding(view: HashRef<'_>) -> &'static str {
@@ -493,7 +503,7 @@ mod tests {
         assert_eq!(deadlines, [None, Some(50), None]);
         assert_eq!(hash.as_ref().live_len(50), 3);
         assert_eq!(hash.as_ref().live_len(51), 2);
-        assert_eq!((hash.remove_due(50, 9), hash.remove_due(51, 9)), (0, 1));
+        assert_eq!((hash.remove_due(50, 9, |_| ()), hash.remove_due(51, 9, |_| ())), (0, 1));
         assert!(hash.find(b"field1").is_none());
         assert_eq!(hash.len(), 2);
     }
@@ -542,7 +552,7 @@ mod tests {
                         let now = next(30);
                         let before = model.len();
                         model.retain(|_, (_, deadline)| deadline.is_none_or(|at| now <= at));
-                        let gone = hash.remove_due(now, usize::MAX);
+                        let gone = hash.remove_due(now, usize::MAX, |_| ());
                         assert_eq!(gone, before - model.len(), "{context}");
                     }
                     _ => {

@@ -1,6 +1,7 @@
 //! The commands of the engine, without a server: against plain maps, and against redis-server's
 //! own description of them.
 
+mod effects;
 mod harness;
 mod hashes;
 mod model;

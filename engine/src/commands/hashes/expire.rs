@@ -132,8 +132,9 @@ fn expire_fields(context: &mut Context<'_>, args: &Args<'_>, clock: Clock) -> Ou
         let changed = answers.iter().any(|answer| *answer > NOT_MET);
         Ok(if changed { Edit::Changed(answers) } else { Edit::Same(answers) })
     })?;
-    let fields = parsed?.fields;
+    let Expiry { deadline, fields, .. } = parsed?;
     if let Some(Done { result, emptied }) = &done {
+        log_expiry(context, args, deadline);
         let deleted = result.contains(&DELETED);
         if result.contains(&DONE) || deleted {
             let event = if deleted { "hdel" } else { "hexpire" };
@@ -142,6 +143,15 @@ fn expire_fields(context: &mut Context<'_>, args: &Args<'_>, clock: Clock) -> Ou
     }
     numbers(context, fields, done.map(|done| done.result));
     Ok(())
+}
+
+/// Logs HEXPIRE and its like with the time they stand for.
+fn log_expiry(context: &mut Context<'_>, args: &Args<'_>, deadline: u64) {
+    if context.is_logged() {
+        let mut digits = itoa::Buffer::new();
+        let deadline = digits.format(deadline).as_bytes();
+        context.log_words(&[b"HPEXPIREAT", args[1], deadline], &args[3..]);
+    }
 }
 
 /// HEXPIRE key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
@@ -286,6 +296,22 @@ fn clock(word: &[u8], command: &'static str) -> Option<Clock> {
     Some(Clock { command, seconds, absolute })
 }
 
+/// Logs HGETEX or HSETEX with the time they stand for.
+fn log_deadline(context: &mut Context<'_>, args: &Args<'_>, deadline: Deadline) {
+    if !context.is_logged() {
+        return;
+    }
+    let mut digits = itoa::Buffer::new();
+    let mut words = args.to_vec();
+    // The first such word: the fields, which may have any name, are behind it.
+    let at = args.iter().skip(2).position(|word| clock(word, "").is_some());
+    if let (Deadline::Until(deadline), Some(at)) = (deadline, at) {
+        words[at + 2] = b"PXAT";
+        words[at + 3] = digits.format(deadline).as_bytes();
+    }
+    context.log(&words);
+}
+
 /// What HGETEX does to the deadlines of the fields, and which they are.
 fn parse_getex<'r, 'a>(
     args: &'r Args<'a>,
@@ -328,8 +354,9 @@ pub(in crate::commands) fn hgetex(context: &mut Context<'_>, args: &Args<'_>) ->
         let got: Vec<_> = fields.iter().map(&mut get).collect();
         Ok(if event.is_some() { Edit::Changed(got) } else { Edit::Same(got) })
     })?;
-    let (_, fields) = parsed?;
+    let (deadline, fields) = parsed?;
     if let (Some(done), Some(event)) = (&done, event) {
+        log_deadline(context, args, deadline);
         tell(context, event, args[1], done.emptied);
     }
     values(context, fields, done.map(|done| done.result));
@@ -445,6 +472,7 @@ pub(in crate::commands) fn hsetex(context: &mut Context<'_>, args: &Args<'_>) ->
     })?;
     let set = done.as_ref().is_some_and(|done| done.result);
     if let (true, Some(done)) = (set, done) {
+        log_deadline(context, args, parsed.deadline);
         tell_set(context, args[1], &parsed, lapsed, done.emptied);
     }
     context.sink().integer(i64::from(set));

@@ -59,15 +59,26 @@ fn edit<R>(
     mut change: impl FnMut(&mut Hash) -> Result<Edit<R>, CommandError>,
 ) -> Result<Option<Done<R>>, Halt> {
     let (now, key) = (context.now_ms(), args[1]);
+    // What had expired when an effect was made was removed by effects before it.
+    let (logged, replays) = (context.is_logged(), context.replays);
+    let mut gone = Vec::new();
     let mut is_first = true;
     loop {
         let mut emptied = false;
         let done = context.edit::<Hash, _>(key, missing, |hash| {
-            let removed = if is_first {
-                hash.remove_due(now, EXPIRED_MAX)
+            gone.clear();
+            let note = |field: &[u8]| {
+                if logged {
+                    gone.push(field.to_vec());
+                }
+            };
+            let removed = if replays {
+                0
+            } else if is_first {
+                hash.remove_due(now, EXPIRED_MAX, note)
             } else {
                 // There may be more expired fields than one command should remove.
-                hash.remove_expired(&args[2..], now)
+                hash.remove_expired(&args[2..], now, note)
             };
             if removed > 0 {
                 emptied = hash.is_empty();
@@ -83,7 +94,10 @@ fn edit<R>(
         is_first = false;
         match done {
             None => return Ok(None),
-            Some(None) => tell(context, "hexpired", key, emptied),
+            Some(None) => {
+                context.log_parts_gone(key, &gone);
+                tell(context, "hexpired", key, emptied);
+            }
             Some(Some(result)) => return Ok(Some(Done { result, emptied })),
         }
     }

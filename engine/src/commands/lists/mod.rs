@@ -48,6 +48,22 @@ const fn pop_event(end: End) -> &'static str {
     }
 }
 
+/// The command that pops from an end.
+const fn pop_command(end: End) -> &'static [u8] {
+    match end {
+        End::Left => b"LPOP",
+        End::Right => b"RPOP",
+    }
+}
+
+/// The command that pushes to an end.
+const fn push_command(end: End) -> &'static [u8] {
+    match end {
+        End::Left => b"LPUSH",
+        End::Right => b"RPUSH",
+    }
+}
+
 /// What a push at an end is called.
 const fn push_event(end: End) -> &'static str {
     match end {
@@ -138,6 +154,7 @@ fn pop_one(context: &mut Context<'_>, key: &[u8], end: End) -> Result<Option<Pop
         Ok(Edit::Changed((popped, list.is_empty())))
     })?;
     let Some((popped, emptied)) = popped else { return Ok(None) };
+    context.log(&[pop_command(end), key]);
     notify_taken(context, pop_event(end), key, emptied);
     Ok(Some(popped))
 }
@@ -157,6 +174,7 @@ fn pop_many(
     })?;
     let Some((popped, emptied)) = popped else { return Ok(None) };
     if count > 0 {
+        context.log(&[pop_command(end), key, itoa::Buffer::new().format(count).as_bytes()]);
         notify_taken(context, pop_event(end), key, emptied);
     }
     Ok(Some(popped))

@@ -6,7 +6,10 @@
 use zumic_error::CommandError;
 
 use super::reply_elements;
-use super::{limit, notify_taken, parse_end, parse_natural, pop_event, pop_many, push_event};
+use super::{
+    limit, notify_taken, parse_end, parse_natural, pop_command, pop_event, pop_many, push_command,
+    push_event,
+};
 use crate::collection::{Edit, Missing};
 use crate::structures::listpack::{ListpackBuf, Popped};
 use crate::values::list::{End, List};
@@ -49,11 +52,14 @@ impl<'a> Move<'a> {
     /// Within one list: one edit, so that the list of one element does not vanish in between.
     fn rotate(self, context: &mut Context<'_>) -> Result<Option<(Popped, bool)>, Halt> {
         let limit = limit(context);
-        context.edit(self.source, Missing::Skip, |list: &mut List| {
+        let popped = context.edit(self.source, Missing::Skip, |list: &mut List| {
             let popped = list.pop(self.from, limit).expect("a stored list has elements");
             list.push(&[&popped], self.to, limit);
             Ok(Edit::Changed((popped, false)))
-        })
+        })?;
+        let (from, to) = (end_word(self.from), end_word(self.to));
+        context.log(&[b"LMOVE", self.source, self.source, from, to]);
+        Ok(popped)
     }
 
     /// From one list to another.
@@ -69,12 +75,22 @@ impl<'a> Move<'a> {
             Ok(Edit::Changed((popped, list.is_empty())))
         })?;
         if let Some((popped, _)) = &popped {
+            context.log(&[pop_command(self.from), self.source]);
             context.edit(self.destination, Missing::Create, |list: &mut List| {
                 list.push(&[popped], self.to, limit);
                 Ok(Edit::Changed(()))
             })?;
+            context.log(&[push_command(self.to), self.destination, popped]);
         }
         Ok(popped)
+    }
+}
+
+/// What LMOVE calls an end.
+const fn end_word(end: End) -> &'static [u8] {
+    match end {
+        End::Left => b"LEFT",
+        End::Right => b"RIGHT",
     }
 }
 

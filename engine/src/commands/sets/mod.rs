@@ -130,6 +130,7 @@ pub(super) fn smove(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
         set.remove(member);
         Ok(Edit::Changed(set.as_ref().len()))
     })?;
+    context.log(&[b"SREM", source, member]);
     context.notify(Class::Set, "srem", source);
     notify_if_gone(context, source, left.unwrap_or(0));
     let added = context.edit(destination, Missing::Create, |set: &mut Set| {
@@ -139,6 +140,7 @@ pub(super) fn smove(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
         Ok(if set.insert(member, &rules) { Edit::Changed(true) } else { Edit::Same(false) })
     })?;
     if added == Some(true) {
+        context.log(&[b"SADD", destination, member]);
         context.notify(Class::Set, "sadd", destination);
     }
     integer(context, 1)

@@ -87,6 +87,7 @@ fn pop_one(context: &mut Context<'_>, key: &[u8]) -> Outcome {
     })?;
     match popped {
         Some((member, left)) => {
+            context.log(&[b"SREM", key, &member]);
             context.notify(Class::Set, "spop", key);
             notify_if_gone(context, key, left);
             context.sink().bulk(&member);
@@ -116,11 +117,24 @@ fn pop_many(context: &mut Context<'_>, key: &[u8], count: usize) -> Outcome {
         return Ok(());
     };
     if count > 0 {
+        log_popped(context, key, &popped, left);
         context.notify(Class::Set, "spop", key);
         notify_if_gone(context, key, left);
     }
     write_set(context.sink(), popped.as_ref());
     Ok(())
+}
+
+/// Logs which members were taken.
+fn log_popped(context: &mut Context<'_>, key: &[u8], popped: &Set, left: usize) {
+    if !context.is_logged() {
+        return;
+    }
+    if left == 0 {
+        return context.log(&[b"DEL", key]);
+    }
+    let members: Vec<_> = popped.as_ref().iter().map(|member| member.to_bytes()).collect();
+    context.log_words(&[b"SREM", key], &members);
 }
 
 /// The members of one set as SUNION answers them.

@@ -29,6 +29,13 @@ impl End {
         }
     }
 
+    const fn command(self) -> &'static [u8] {
+        match self {
+            Self::Max => b"ZPOPMAX",
+            Self::Min => b"ZPOPMIN",
+        }
+    }
+
     fn parse(word: &[u8]) -> Result<Self, CommandError> {
         if word.eq_ignore_ascii_case(b"MIN") {
             Ok(Self::Min)
@@ -65,6 +72,8 @@ fn take(
     })?;
     let Some((taken, emptied)) = taken else { return Ok(None) };
     if !taken.is_empty() {
+        let mut digits = itoa::Buffer::new();
+        context.log(&[end.command(), key, digits.format(taken.len()).as_bytes()]);
         notify_taken(context, end.event(), key, emptied);
     }
     Ok(Some(taken))

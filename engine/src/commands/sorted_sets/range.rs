@@ -172,11 +172,15 @@ fn remove(context: &mut Context<'_>, args: &Args<'_>, by: By, event: &'static st
     let done = context.edit(args[1], Missing::Skip, |set: &mut SortedSet| {
         let (start, end) = span.ranks(crate::collection::Collection::as_ref(set), false);
         let removed = set.remove_range(start, end, |_, _| ());
-        let result = (removed, set.is_empty());
+        let result = (removed, set.is_empty(), start);
         Ok(if removed == 0 { Edit::Same(result) } else { Edit::Changed(result) })
     })?;
-    let (removed, emptied) = done.unwrap_or_default();
+    let (removed, emptied, start) = done.unwrap_or_default();
     if removed > 0 {
+        // As ranks: which members lie between two others is open where scores differ.
+        let (mut first, mut last) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let (first, last) = (first.format(start), last.format(start + removed - 1));
+        context.log(&[b"ZREMRANGEBYRANK", args[1], first.as_bytes(), last.as_bytes()]);
         notify_taken(context, event, args[1], emptied);
     }
     reply_count(context.sink(), removed);

@@ -272,5 +272,24 @@ fn read_round(
             });
         edit.ok_or_else(absent)
     })?;
+    log_round(context, request, key, text);
     Ok(round.ok_or_else(|| no_group_to_read(key, group_name))?)
+}
+
+/// Logs what was done to one stream, if anything.
+fn log_round(context: &mut Context<'_>, request: &Request<'_>, key: &[u8], text: &[u8]) {
+    if !context.is_logged() {
+        return;
+    }
+    let (group, consumer) = request.group.expect("checked by the parser");
+    let mut digits = itoa::Buffer::new();
+    let mut words: Vec<&[u8]> = vec![b"XREADGROUP", b"GROUP", group, consumer];
+    if request.count > 0 {
+        words.extend([b"COUNT", digits.format(request.count).as_bytes()]);
+    }
+    if request.forget {
+        words.push(b"NOACK");
+    }
+    words.extend([&b"STREAMS"[..], key, text]);
+    context.log(&words);
 }

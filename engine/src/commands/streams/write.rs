@@ -171,18 +171,41 @@ pub(in crate::commands) fn xadd(context: &mut Context<'_>, args: &Args<'_>) -> O
         }
         log.append(id, pairs, block_limits(&thresholds));
         let trimmed = options.trim.map_or(0, |(keep, precision)| log.trim(keep, precision));
-        Ok(Edit::Changed((id, trimmed)))
+        Ok(Edit::Changed((id, trimmed, log.len())))
     })?;
-    let Some((id, trimmed)) = added else {
+    let Some((id, trimmed, len)) = added else {
         context.sink().null();
         return Ok(());
     };
+    log_added(context, args[1], id, (trimmed > 0).then_some(len), pairs);
     context.notify(Class::Stream, "xadd", args[1]);
     if trimmed > 0 {
         context.notify(Class::Stream, "xtrim", args[1]);
     }
     write_id(context.sink(), id);
     Ok(())
+}
+
+/// Logs an entry under the id it got, with how many were left if some were removed: where an
+/// approximate trim stops depends on the blocks.
+fn log_added(
+    context: &mut Context<'_>,
+    key: &[u8],
+    id: StreamId,
+    left: Option<u64>,
+    pairs: &Args<'_>,
+) {
+    if !context.is_logged() {
+        return;
+    }
+    let mut digits = itoa::Buffer::new();
+    id.with_text(|id| match left {
+        None => context.log_words(&[b"XADD", key, id], pairs),
+        Some(left) => {
+            let left = digits.format(left).as_bytes();
+            context.log_words(&[b"XADD", key, b"MAXLEN", b"=", left, id], pairs);
+        }
+    });
 }
 
 /// XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count]
@@ -200,12 +223,17 @@ pub(in crate::commands) fn xtrim(context: &mut Context<'_>, args: &Args<'_>) -> 
     };
     let (keep, precision) = trim?.expect("an option other than LIMIT was given");
     let trimmed = context.edit(args[1], Missing::Skip, |stream: &mut Stream| {
-        Ok(match stream.log_mut().trim(keep, precision) {
-            0 => Edit::Same(0),
-            some => Edit::Changed(some),
+        let log = stream.log_mut();
+        Ok(match log.trim(keep, precision) {
+            0 => Edit::Same((0, log.len())),
+            some => Edit::Changed((some, log.len())),
         })
     })?;
-    answer_removed(context, args[1], "xtrim", trimmed)
+    if let Some((_, left)) = trimmed {
+        let mut digits = itoa::Buffer::new();
+        context.log(&[b"XTRIM", args[1], b"MAXLEN", b"=", digits.format(left).as_bytes()]);
+    }
+    answer_removed(context, args[1], "xtrim", trimmed.map(|(removed, _)| removed))
 }
 
 /// XDEL key id [id ...]

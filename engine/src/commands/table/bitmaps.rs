@@ -2,6 +2,7 @@
 //!
 //! Legend: see [`super`].
 
+use crate::EffectForm;
 use crate::commands::argument::{block, integer, key, key_of, one_of, text, token};
 use crate::commands::keyspec::{KeyFlags, KeySpec};
 use crate::commands::spec::{Categories, CommandSpec, Flags, Group, Handler};
@@ -96,6 +97,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             .optional()
             .multiple(),
         ],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(bitfield::bitfield),
         ..CommandSpec::DEFAULT
     },
@@ -134,6 +136,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         complexity: "O(N)",
         summary: "Perform bitwise operations between strings",
         arguments: &[text("operation"), key("destkey"), key_of("key", 1).multiple()],
+        effect: EffectForm::Image,
         handler: Handler::Engine(bitmaps::bitop),
         ..CommandSpec::DEFAULT
     },
@@ -195,6 +198,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         since: "2.2.0",
         summary: "Sets or clears the bit at offset in the string value stored at key",
         arguments: &[key("key"), integer("offset"), integer("value")],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(bitmaps::setbit),
         ..CommandSpec::DEFAULT
     },

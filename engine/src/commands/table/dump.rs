@@ -2,6 +2,7 @@
 //!
 //! Legend: see [`super`].
 
+use crate::EffectForm;
 use crate::commands::argument::{integer, key, text, token};
 use crate::commands::dump;
 use crate::commands::keyspec::{KeyFlags, KeySpec};
@@ -54,6 +55,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             integer("seconds").after("IDLETIME").since("5.0.0").optional(),
             integer("frequency").after("FREQ").since("5.0.0").optional(),
         ],
+        effect: EffectForm::Image,
         handler: Handler::Engine(dump::restore),
         ..CommandSpec::DEFAULT
     },

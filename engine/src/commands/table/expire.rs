@@ -2,6 +2,7 @@
 //!
 //! Legend: see [`super`].
 
+use crate::EffectForm;
 use crate::commands::argument::{integer, key, one_of, token, unix_time};
 use crate::commands::expire;
 use crate::commands::keyspec::{KeyFlags, KeySpec};
@@ -27,6 +28,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             .since("7.0.0")
             .optional(),
         ],
+        effect: EffectForm::Image,
         handler: Handler::Engine(expire::expire),
         ..CommandSpec::DEFAULT
     },
@@ -49,6 +51,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             .since("7.0.0")
             .optional(),
         ],
+        effect: EffectForm::Image,
         handler: Handler::Engine(expire::expireat),
         ..CommandSpec::DEFAULT
     },
@@ -73,6 +76,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         since: "2.2.0",
         summary: "Remove the expiration from a key",
         arguments: &[key("key")],
+        effect: EffectForm::Image,
         handler: Handler::Engine(expire::persist),
         ..CommandSpec::DEFAULT
     },
@@ -95,6 +99,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             .since("7.0.0")
             .optional(),
         ],
+        effect: EffectForm::Image,
         handler: Handler::Engine(expire::pexpire),
         ..CommandSpec::DEFAULT
     },
@@ -117,6 +122,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             .since("7.0.0")
             .optional(),
         ],
+        effect: EffectForm::Image,
         handler: Handler::Engine(expire::pexpireat),
         ..CommandSpec::DEFAULT
     },

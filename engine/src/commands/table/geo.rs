@@ -2,6 +2,7 @@
 //!
 //! Legend: see [`super`].
 
+use crate::EffectForm;
 use crate::commands::argument::{block, double, integer, key, key_of, one_of, text, token};
 use crate::commands::geo;
 use crate::commands::geo::search;
@@ -33,6 +34,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             )
             .multiple(),
         ],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(geo::geoadd),
         ..CommandSpec::DEFAULT
     },
@@ -145,6 +147,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             key_of("key", 1).after("STORE").optional(),
             key_of("key", 2).after("STOREDIST").optional(),
         ],
+        effect: EffectForm::Image,
         handler: Handler::Engine(search::georadius),
         ..CommandSpec::DEFAULT
     },
@@ -234,6 +237,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             key_of("key", 1).after("STORE").optional(),
             key_of("key", 2).after("STOREDIST").optional(),
         ],
+        effect: EffectForm::Image,
         handler: Handler::Engine(search::georadiusbymember),
         ..CommandSpec::DEFAULT
     },
@@ -410,6 +414,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
                 .optional(),
             token("storedist", "STOREDIST").optional(),
         ],
+        effect: EffectForm::Image,
         handler: Handler::Engine(search::geosearchstore),
         ..CommandSpec::DEFAULT
     },

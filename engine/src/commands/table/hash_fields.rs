@@ -2,6 +2,7 @@
 //!
 //! Legend: see [`super`].
 
+use crate::EffectForm;
 use crate::commands::argument::{Argument, block, integer, key, one_of, text, token, unix_time};
 use crate::commands::hashes;
 use crate::commands::keyspec::{KeyFlags, KeySpec};
@@ -33,6 +34,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         complexity: OF_FIELDS,
         summary: "Set expiry for hash field using relative time to expire (seconds)",
         arguments: &[key("key"), integer("seconds"), CONDITION, FIELDS],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(hashes::hexpire),
         ..CommandSpec::DEFAULT
     },
@@ -47,6 +49,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         complexity: OF_FIELDS,
         summary: "Set expiry for hash field using an absolute Unix timestamp (seconds)",
         arguments: &[key("key"), unix_time("unix-time-seconds"), CONDITION, FIELDS],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(hashes::hexpireat),
         ..CommandSpec::DEFAULT
     },
@@ -75,6 +78,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         complexity: OF_FIELDS,
         summary: "Returns the value of a field and deletes it from the hash.",
         arguments: &[key("key"), FIELDS],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(hashes::hgetdel),
         ..CommandSpec::DEFAULT
     },
@@ -99,6 +103,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             .optional(),
             FIELDS,
         ],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(hashes::hgetex),
         ..CommandSpec::DEFAULT
     },
@@ -113,6 +118,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         complexity: OF_FIELDS,
         summary: "Removes the expiration time for each specified field",
         arguments: &[key("key"), FIELDS],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(hashes::hpersist),
         ..CommandSpec::DEFAULT
     },
@@ -127,6 +133,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         complexity: OF_FIELDS,
         summary: "Set expiry for hash field using relative time to expire (milliseconds)",
         arguments: &[key("key"), integer("milliseconds"), CONDITION, FIELDS],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(hashes::hpexpire),
         ..CommandSpec::DEFAULT
     },
@@ -141,6 +148,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         complexity: OF_FIELDS,
         summary: "Set expiry for hash field using an absolute Unix timestamp (milliseconds)",
         arguments: &[key("key"), unix_time("unix-time-milliseconds"), CONDITION, FIELDS],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(hashes::hpexpireat),
         ..CommandSpec::DEFAULT
     },
@@ -198,6 +206,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             )
             .after("FIELDS"),
         ],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(hashes::hsetex),
         ..CommandSpec::DEFAULT
     },

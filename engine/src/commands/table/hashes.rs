@@ -2,6 +2,7 @@
 //!
 //! Legend: see [`super`].
 
+use crate::EffectForm;
 use crate::commands::argument::{block, double, integer, key, pattern, text, token};
 use crate::commands::hashes;
 use crate::commands::keyspec::{KeyFlags, KeySpec};
@@ -21,6 +22,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         summary: "Delete one or more hash fields",
         history: &[("2.4.0", "Accepts multiple `field` arguments.")],
         arguments: &[key("key"), text("field").multiple()],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(hashes::hdel),
         ..CommandSpec::DEFAULT
     },
@@ -75,6 +77,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         since: "2.0.0",
         summary: "Increment the integer value of a hash field by the given number",
         arguments: &[key("key"), text("field"), integer("increment")],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(hashes::hincrby),
         ..CommandSpec::DEFAULT
     },
@@ -88,6 +91,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         since: "2.6.0",
         summary: "Increment the float value of a hash field by the given amount",
         arguments: &[key("key"), text("field"), double("increment")],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(hashes::hincrbyfloat),
         ..CommandSpec::DEFAULT
     },
@@ -148,6 +152,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         complexity: "O(N) where N is the number of fields being set.",
         summary: "Set multiple hash fields to multiple values",
         arguments: &[key("key"), block("field_value", &[text("field"), text("value")]).multiple()],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(hashes::hmset),
         ..CommandSpec::DEFAULT
     },
@@ -206,6 +211,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         summary: "Set the string value of a hash field",
         history: &[("4.0.0", "Accepts multiple `field` and `value` arguments.")],
         arguments: &[key("key"), block("field_value", &[text("field"), text("value")]).multiple()],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(hashes::hset),
         ..CommandSpec::DEFAULT
     },
@@ -219,6 +225,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         since: "2.0.0",
         summary: "Set the value of a hash field, only if the field does not exist",
         arguments: &[key("key"), text("field"), text("value")],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(hashes::hsetnx),
         ..CommandSpec::DEFAULT
     },

@@ -2,6 +2,7 @@
 //!
 //! Legend: see [`super`].
 
+use crate::EffectForm;
 use crate::commands::argument::{key, key_of, text};
 use crate::commands::hyperloglogs;
 use crate::commands::keyspec::{KeyFlags, KeySpec};
@@ -20,6 +21,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         complexity: "O(1) to add every element.",
         summary: "Adds the specified elements to the specified HyperLogLog.",
         arguments: &[key("key"), text("element").optional().multiple()],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(hyperloglogs::pfadd),
         ..CommandSpec::DEFAULT
     },
@@ -40,6 +42,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         summary: "Return the approximated cardinality of the set(s) observed by the \
             HyperLogLog at key(s).",
         arguments: &[key("key").multiple()],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(hyperloglogs::pfcount),
         ..CommandSpec::DEFAULT
     },
@@ -55,6 +58,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         complexity: "N/A",
         summary: "Internal commands for debugging HyperLogLog values",
         arguments: &[text("subcommand"), key("key")],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(hyperloglogs::pfdebug),
         ..CommandSpec::DEFAULT
     },
@@ -72,6 +76,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         complexity: "O(N) to merge N HyperLogLogs, but with high constant times.",
         summary: "Merge N different HyperLogLogs into a single one.",
         arguments: &[key("destkey"), key_of("sourcekey", 1).multiple()],
+        effect: EffectForm::Image,
         handler: Handler::Engine(hyperloglogs::pfmerge),
         ..CommandSpec::DEFAULT
     },

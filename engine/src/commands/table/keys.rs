@@ -2,6 +2,7 @@
 //!
 //! Legend: see [`super`].
 
+use crate::EffectForm;
 use crate::commands::argument::{integer, key, key_of, pattern, text, token};
 use crate::commands::keyspec::{KeyFlags, KeySpec};
 use crate::commands::spec::{Categories, CommandSpec, Flags, Handler};
@@ -95,6 +96,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             integer("destination-db").after("DB").optional(),
             token("replace", "REPLACE").optional(),
         ],
+        effect: EffectForm::Image,
         handler: Handler::Engine(keys::copy),
         ..CommandSpec::DEFAULT
     },
@@ -111,6 +113,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         summary: "Delete a key",
         tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
         arguments: &[key("key").multiple()],
+        effect: EffectForm::Image,
         handler: Handler::Engine(keys::del),
         ..CommandSpec::DEFAULT
     },
@@ -150,6 +153,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         categories: Categories::KEYSPACE,
         summary: "Move a key to another database",
         arguments: &[key("key"), integer("db")],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(keys::r#move),
         ..CommandSpec::DEFAULT
     },
@@ -183,6 +187,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         categories: Categories::KEYSPACE,
         summary: "Rename a key",
         arguments: &[key("key"), key_of("newkey", 1)],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(keys::rename),
         ..CommandSpec::DEFAULT
     },
@@ -202,6 +207,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
                 same.",
         )],
         arguments: &[key("key"), key_of("newkey", 1)],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(keys::renamenx),
         ..CommandSpec::DEFAULT
     },
@@ -266,6 +272,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             non blocking.",
         tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
         arguments: &[key("key").multiple()],
+        effect: EffectForm::Image,
         handler: Handler::Engine(keys::unlink),
         ..CommandSpec::DEFAULT
     },

@@ -2,6 +2,7 @@
 //!
 //! Legend: see [`super`].
 
+use crate::EffectForm;
 use crate::commands::argument::{Argument, double, integer, key, key_of, one_of, text, token};
 use crate::commands::keyspec::{KeyFlags, KeySpec};
 use crate::commands::lists::{self, blocking, moves};
@@ -33,6 +34,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             one_of("whereto", SIDES),
             double("timeout"),
         ],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(blocking::blmove),
         ..CommandSpec::DEFAULT
     },
@@ -54,6 +56,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             one_of("where", SIDES),
             integer("count").after("COUNT").optional(),
         ],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(blocking::blmpop),
         ..CommandSpec::DEFAULT
     },
@@ -69,6 +72,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         summary: "Remove and get the first element in a list, or block until one is available",
         history: &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")],
         arguments: &[key("key").multiple(), double("timeout")],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(blocking::blpop),
         ..CommandSpec::DEFAULT
     },
@@ -84,6 +88,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         summary: "Remove and get the last element in a list, or block until one is available",
         history: &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")],
         arguments: &[key("key").multiple(), double("timeout")],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(blocking::brpop),
         ..CommandSpec::DEFAULT
     },
@@ -103,6 +108,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             until one is available",
         history: &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")],
         arguments: &[key("source"), key_of("destination", 1), double("timeout")],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(blocking::brpoplpush),
         ..CommandSpec::DEFAULT
     },
@@ -138,6 +144,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             text("pivot"),
             text("element"),
         ],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(lists::linsert),
         ..CommandSpec::DEFAULT
     },
@@ -168,6 +175,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             one_of("wherefrom", SIDES),
             one_of("whereto", SIDES),
         ],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(moves::lmove),
         ..CommandSpec::DEFAULT
     },
@@ -188,6 +196,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             one_of("where", SIDES),
             integer("count").after("COUNT").optional(),
         ],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(moves::lmpop),
         ..CommandSpec::DEFAULT
     },
@@ -202,6 +211,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         summary: "Remove and get the first elements in a list",
         history: &[("6.2.0", "Added the `count` argument.")],
         arguments: &[key("key"), integer("count").since("6.2.0").optional()],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(lists::lpop),
         ..CommandSpec::DEFAULT
     },
@@ -239,6 +249,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         summary: "Prepend one or multiple elements to a list",
         history: &[("2.4.0", "Accepts multiple `element` arguments.")],
         arguments: &[key("key"), text("element").multiple()],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(lists::lpush),
         ..CommandSpec::DEFAULT
     },
@@ -255,6 +266,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         summary: "Prepend an element to a list, only if the list exists",
         history: &[("4.0.0", "Accepts multiple `element` arguments.")],
         arguments: &[key("key"), text("element").multiple()],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(lists::lpushx),
         ..CommandSpec::DEFAULT
     },
@@ -284,6 +296,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             removed.",
         summary: "Remove elements from a list",
         arguments: &[key("key"), integer("count"), text("element")],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(lists::lrem),
         ..CommandSpec::DEFAULT
     },
@@ -298,6 +311,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             last element of the list is O(1).",
         summary: "Set the value of an element in a list by its index",
         arguments: &[key("key"), integer("index"), text("element")],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(lists::lset),
         ..CommandSpec::DEFAULT
     },
@@ -311,6 +325,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         complexity: "O(N) where N is the number of elements to be removed by the operation.",
         summary: "Trim a list to the specified range",
         arguments: &[key("key"), integer("start"), integer("stop")],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(lists::ltrim),
         ..CommandSpec::DEFAULT
     },
@@ -325,6 +340,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         summary: "Remove and get the last elements in a list",
         history: &[("6.2.0", "Added the `count` argument.")],
         arguments: &[key("key"), integer("count").since("6.2.0").optional()],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(lists::rpop),
         ..CommandSpec::DEFAULT
     },
@@ -342,6 +358,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         }),
         summary: "Remove the last element in a list, prepend it to another list and return it",
         arguments: &[key("source"), key_of("destination", 1)],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(moves::rpoplpush),
         ..CommandSpec::DEFAULT
     },
@@ -357,6 +374,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         summary: "Append one or multiple elements to a list",
         history: &[("2.4.0", "Accepts multiple `element` arguments.")],
         arguments: &[key("key"), text("element").multiple()],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(lists::rpush),
         ..CommandSpec::DEFAULT
     },
@@ -373,6 +391,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         summary: "Append an element to a list, only if the list exists",
         history: &[("4.0.0", "Accepts multiple `element` arguments.")],
         arguments: &[key("key"), text("element").multiple()],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(lists::rpushx),
         ..CommandSpec::DEFAULT
     },

@@ -2,6 +2,7 @@
 //!
 //! Legend: see [`super`].
 
+use crate::EffectForm;
 use crate::commands::argument::{double, integer, key};
 use crate::commands::keyspec::{KeyFlags, KeySpec};
 use crate::commands::numbers;
@@ -18,6 +19,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         group: Group::String,
         summary: "Decrement the integer value of a key by one",
         arguments: &[key("key")],
+        effect: EffectForm::Image,
         handler: Handler::Engine(numbers::decr),
         ..CommandSpec::DEFAULT
     },
@@ -30,6 +32,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         group: Group::String,
         summary: "Decrement the integer value of a key by the given number",
         arguments: &[key("key"), integer("decrement")],
+        effect: EffectForm::Image,
         handler: Handler::Engine(numbers::decrby),
         ..CommandSpec::DEFAULT
     },
@@ -43,6 +46,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         since: "zumic 0.1.0",
         summary: "Decrement the float value of a key by the given amount",
         arguments: &[key("key"), double("number")],
+        effect: EffectForm::Image,
         handler: Handler::Engine(numbers::decrbyfloat),
         ..CommandSpec::DEFAULT
     },
@@ -55,6 +59,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         group: Group::String,
         summary: "Increment the integer value of a key by one",
         arguments: &[key("key")],
+        effect: EffectForm::Image,
         handler: Handler::Engine(numbers::incr),
         ..CommandSpec::DEFAULT
     },
@@ -67,6 +72,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         group: Group::String,
         summary: "Increment the integer value of a key by the given amount",
         arguments: &[key("key"), integer("increment")],
+        effect: EffectForm::Image,
         handler: Handler::Engine(numbers::incrby),
         ..CommandSpec::DEFAULT
     },
@@ -80,6 +86,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         since: "2.6.0",
         summary: "Increment the float value of a key by the given amount",
         arguments: &[key("key"), double("increment")],
+        effect: EffectForm::Image,
         handler: Handler::Engine(numbers::incrbyfloat),
         ..CommandSpec::DEFAULT
     },
@@ -93,6 +100,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         since: "zumic 0.1.0",
         summary: "Set the float value of a key, checked and in its shortest form",
         arguments: &[key("key"), double("number")],
+        effect: EffectForm::Image,
         handler: Handler::Engine(numbers::setfloat),
         ..CommandSpec::DEFAULT
     },

@@ -2,6 +2,7 @@
 //!
 //! Legend: see [`super`].
 
+use crate::EffectForm;
 use crate::commands::argument::{block, integer, key, one_of, text, token};
 use crate::commands::keyspec::{KeyFlags, KeySpec};
 use crate::commands::spec::{Categories, CommandSpec, Flags, Group, Handler, HostCommand};
@@ -258,6 +259,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             &[token("async", "ASYNC").since("4.0.0"), token("sync", "SYNC").since("6.2.0")],
         )
         .optional()],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(keys::flushall),
         ..CommandSpec::DEFAULT
     },
@@ -279,6 +281,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             &[token("async", "ASYNC").since("4.0.0"), token("sync", "SYNC").since("6.2.0")],
         )
         .optional()],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(keys::flushdb),
         ..CommandSpec::DEFAULT
     },
@@ -381,6 +384,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             databases.",
         summary: "Swaps two Redis databases",
         arguments: &[integer("index1"), integer("index2")],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(keys::swapdb),
         ..CommandSpec::DEFAULT
     },

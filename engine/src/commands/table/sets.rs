@@ -2,6 +2,7 @@
 //!
 //! Legend: see [`super`].
 
+use crate::EffectForm;
 use crate::commands::argument::{integer, key, key_of, pattern, text};
 use crate::commands::keyspec::{BeginSearch, FindKeys, KeyFlags, KeySpec};
 use crate::commands::sets;
@@ -21,6 +22,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         summary: "Add one or more members to a set",
         history: &[("2.4.0", "Accepts multiple `member` arguments.")],
         arguments: &[key("key"), text("member").multiple()],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(sets::sadd),
         ..CommandSpec::DEFAULT
     },
@@ -63,6 +65,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         complexity: "O(N) where N is the total number of elements in all given sets.",
         summary: "Subtract multiple sets and store the resulting set in a key",
         arguments: &[key("destination"), key_of("key", 1).multiple()],
+        effect: EffectForm::Image,
         handler: Handler::Engine(sets::sdiffstore),
         ..CommandSpec::DEFAULT
     },
@@ -119,6 +122,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             the number of sets.",
         summary: "Intersect multiple sets and store the resulting set in a key",
         arguments: &[key("destination"), key_of("key", 1).multiple()],
+        effect: EffectForm::Image,
         handler: Handler::Engine(sets::sinterstore),
         ..CommandSpec::DEFAULT
     },
@@ -174,6 +178,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         group: Group::Set,
         summary: "Move a member from one set to another",
         arguments: &[key("source"), key_of("destination", 1), text("member")],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(sets::smove),
         ..CommandSpec::DEFAULT
     },
@@ -190,6 +195,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         history: &[("3.2.0", "Added the `count` argument.")],
         tips: &["nondeterministic_output"],
         arguments: &[key("key"), integer("count").since("3.2.0").optional()],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(sets::spop),
         ..CommandSpec::DEFAULT
     },
@@ -220,6 +226,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         summary: "Remove one or more members from a set",
         history: &[("2.4.0", "Accepts multiple `member` arguments.")],
         arguments: &[key("key"), text("member").multiple()],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(sets::srem),
         ..CommandSpec::DEFAULT
     },
@@ -272,6 +279,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         complexity: "O(N) where N is the total number of elements in all given sets.",
         summary: "Add multiple sets and store the resulting set in a key",
         arguments: &[key("destination"), key_of("key", 1).multiple()],
+        effect: EffectForm::Image,
         handler: Handler::Engine(sets::sunionstore),
         ..CommandSpec::DEFAULT
     },

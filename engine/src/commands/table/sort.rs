@@ -2,6 +2,7 @@
 //!
 //! Legend: see [`super`].
 
+use crate::EffectForm;
 use crate::commands::argument::{block, integer, key, key_of, key_pattern, one_of, token};
 use crate::commands::keyspec::{KeyFlags, KeySpec};
 use crate::commands::sort::{self, OPTION_ARGUMENTS};
@@ -44,6 +45,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             token("sorting", "ALPHA").optional(),
             key_of("destination", 2).after("STORE").optional(),
         ],
+        effect: EffectForm::Image,
         handler: Handler::Engine(sort::sort),
         ..CommandSpec::DEFAULT
     },

@@ -2,6 +2,7 @@
 //!
 //! Legend: see [`super`].
 
+use crate::EffectForm;
 use crate::commands::argument::{integer, key, key_of, one_of, token};
 use crate::commands::keyspec::{BeginSearch, FindKeys, KeyFlags, KeySpec};
 use crate::commands::sorted_sets;
@@ -53,6 +54,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             all the sets, N is the size of the first set, and K is the size of the result set.",
         summary: "Subtract multiple sorted sets and store the resulting sorted set in a new key",
         arguments: &[key("destination"), integer("numkeys"), key_of("key", 1).multiple()],
+        effect: EffectForm::Image,
         handler: Handler::Engine(sorted_sets::combine::zdiffstore),
         ..CommandSpec::DEFAULT
     },
@@ -138,6 +140,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
                 .after("AGGREGATE")
                 .optional(),
         ],
+        effect: EffectForm::Image,
         handler: Handler::Engine(sorted_sets::combine::zinterstore),
         ..CommandSpec::DEFAULT
     },
@@ -197,6 +200,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
                 .after("AGGREGATE")
                 .optional(),
         ],
+        effect: EffectForm::Image,
         handler: Handler::Engine(sorted_sets::combine::zunionstore),
         ..CommandSpec::DEFAULT
     },

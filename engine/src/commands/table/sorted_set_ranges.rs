@@ -2,6 +2,7 @@
 //!
 //! Legend: see [`super`].
 
+use crate::EffectForm;
 use crate::commands::argument::{block, double, integer, key, key_of, one_of, text, token};
 use crate::commands::keyspec::{KeyFlags, KeySpec};
 use crate::commands::sorted_sets;
@@ -142,6 +143,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             token("rev", "REV").optional(),
             block("offset_count", &[integer("offset"), integer("count")]).after("LIMIT").optional(),
         ],
+        effect: EffectForm::Image,
         handler: Handler::Engine(sorted_sets::range::zrangestore),
         ..CommandSpec::DEFAULT
     },
@@ -157,6 +159,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             number of elements removed by the operation.",
         summary: "Remove all members in a sorted set between the given lexicographical range",
         arguments: &[key("key"), text("min"), text("max")],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(sorted_sets::range::zremrangebylex),
         ..CommandSpec::DEFAULT
     },
@@ -172,6 +175,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             number of elements removed by the operation.",
         summary: "Remove all members in a sorted set within the given indexes",
         arguments: &[key("key"), integer("start"), integer("stop")],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(sorted_sets::range::zremrangebyrank),
         ..CommandSpec::DEFAULT
     },
@@ -187,6 +191,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             number of elements removed by the operation.",
         summary: "Remove all members in a sorted set within the given scores",
         arguments: &[key("key"), double("min"), double("max")],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(sorted_sets::range::zremrangebyscore),
         ..CommandSpec::DEFAULT
     },

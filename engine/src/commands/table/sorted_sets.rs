@@ -2,6 +2,7 @@
 //!
 //! Legend: see [`super`].
 
+use crate::EffectForm;
 use crate::commands::argument::{block, double, integer, key, one_of, pattern, text, token};
 use crate::commands::keyspec::{BeginSearch, FindKeys, KeyFlags, KeySpec};
 use crate::commands::sorted_sets;
@@ -33,6 +34,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             one_of("where", &[token("min", "MIN"), token("max", "MAX")]),
             integer("count").after("COUNT").optional(),
         ],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(sorted_sets::pop::bzmpop),
         ..CommandSpec::DEFAULT
     },
@@ -49,6 +51,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             sets, or block until one is available",
         history: &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")],
         arguments: &[key("key").multiple(), double("timeout")],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(sorted_sets::pop::bzpopmax),
         ..CommandSpec::DEFAULT
     },
@@ -65,6 +68,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             sets, or block until one is available",
         history: &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")],
         arguments: &[key("key").multiple(), double("timeout")],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(sorted_sets::pop::bzpopmin),
         ..CommandSpec::DEFAULT
     },
@@ -93,6 +97,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             token("increment", "INCR").since("3.0.2").optional(),
             block("score_member", &[double("score"), text("member")]).multiple(),
         ],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(sorted_sets::zadd),
         ..CommandSpec::DEFAULT
     },
@@ -121,6 +126,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         complexity: "O(log(N)) where N is the number of elements in the sorted set.",
         summary: "Increment the score of a member in a sorted set",
         arguments: &[key("key"), integer("increment"), text("member")],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(sorted_sets::zincrby),
         ..CommandSpec::DEFAULT
     },
@@ -146,6 +152,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             one_of("where", &[token("min", "MIN"), token("max", "MAX")]),
             integer("count").after("COUNT").optional(),
         ],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(sorted_sets::pop::zmpop),
         ..CommandSpec::DEFAULT
     },
@@ -175,6 +182,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             being the number of elements popped.",
         summary: "Remove and return members with the highest scores in a sorted set",
         arguments: &[key("key"), integer("count").optional()],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(sorted_sets::pop::zpopmax),
         ..CommandSpec::DEFAULT
     },
@@ -190,6 +198,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             being the number of elements popped.",
         summary: "Remove and return members with the lowest scores in a sorted set",
         arguments: &[key("key"), integer("count").optional()],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(sorted_sets::pop::zpopmin),
         ..CommandSpec::DEFAULT
     },
@@ -240,6 +249,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         summary: "Remove one or more members from a sorted set",
         history: &[("2.4.0", "Accepts multiple elements.")],
         arguments: &[key("key"), text("member").multiple()],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(sorted_sets::zrem),
         ..CommandSpec::DEFAULT
     },

@@ -2,6 +2,7 @@
 //!
 //! Legend: see [`super`].
 
+use crate::EffectForm;
 use crate::commands::argument::{block, integer, key, one_of, text, token, unix_time};
 use crate::commands::keyspec::{BeginSearch, FindKeys, KeyFlags, KeySpec};
 use crate::commands::spec::{Categories, CommandSpec, Flags, Group, Handler};
@@ -36,6 +37,7 @@ const XGROUP: &[CommandSpec] = &[
             token("mkstream", "MKSTREAM").optional(),
             integer("entries_read").after("ENTRIESREAD").optional(),
         ],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(groups::create),
         ..CommandSpec::DEFAULT
     },
@@ -49,6 +51,7 @@ const XGROUP: &[CommandSpec] = &[
         since: "6.2.0",
         summary: "Create a consumer in a consumer group.",
         arguments: &[key("key"), text("groupname"), text("consumername")],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(groups::createconsumer),
         ..CommandSpec::DEFAULT
     },
@@ -62,6 +65,7 @@ const XGROUP: &[CommandSpec] = &[
         since: "5.0.0",
         summary: "Delete a consumer from a consumer group.",
         arguments: &[key("key"), text("groupname"), text("consumername")],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(groups::delconsumer),
         ..CommandSpec::DEFAULT
     },
@@ -77,6 +81,7 @@ const XGROUP: &[CommandSpec] = &[
                 (PEL).",
         summary: "Destroy a consumer group.",
         arguments: &[key("key"), text("groupname")],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(groups::destroy),
         ..CommandSpec::DEFAULT
     },
@@ -107,6 +112,7 @@ const XGROUP: &[CommandSpec] = &[
             one_of("id", &[text("id"), token("new_id", "$")]),
             integer("entries_read").after("ENTRIESREAD").optional(),
         ],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(groups::setid),
         ..CommandSpec::DEFAULT
     },
@@ -195,6 +201,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
                 is the number of messages successfully acknowledged, that is, the IDs we \
                 were actually able to resolve in the PEL.",
         arguments: &[key("key"), text("group"), text("id").multiple()],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(pending::xack),
         ..CommandSpec::DEFAULT
     },
@@ -239,6 +246,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             one_of("id_or_auto", &[token("auto_id", "*"), text("id")]),
             block("field_value", &[text("field"), text("value")]).multiple(),
         ],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(write::xadd),
         ..CommandSpec::DEFAULT
     },
@@ -268,6 +276,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             integer("count").after("COUNT").optional(),
             token("justid", "JUSTID").optional(),
         ],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(claim::xautoclaim),
         ..CommandSpec::DEFAULT
     },
@@ -297,6 +306,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             token("justid", "JUSTID").optional(),
             text("id").after("LASTID").optional(),
         ],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(claim::xclaim),
         ..CommandSpec::DEFAULT
     },
@@ -314,6 +324,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
                 actually deleted, that may be different from the number of IDs passed in \
                 case certain IDs do not exist.",
         arguments: &[key("key"), text("id").multiple()],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(write::xdel),
         ..CommandSpec::DEFAULT
     },
@@ -453,6 +464,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             token("noack", "NOACK").optional(),
             block("streams", &[key("key").multiple(), text("id").multiple()]).after("STREAMS"),
         ],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(wait::xreadgroup),
         ..CommandSpec::DEFAULT
     },
@@ -495,6 +507,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             integer("entries_added").after("ENTRIESADDED").since("7.0.0").optional(),
             text("max_deleted_entry_id").after("MAXDELETEDID").since("7.0.0").optional(),
         ],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(write::xsetid),
         ..CommandSpec::DEFAULT
     },
@@ -528,6 +541,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
                 ],
             ),
         ],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(write::xtrim),
         ..CommandSpec::DEFAULT
     },

@@ -2,6 +2,7 @@
 //!
 //! Legend: see [`super`].
 
+use crate::EffectForm;
 use crate::commands::argument::{block, integer, key, one_of, text, token, unix_time};
 use crate::commands::keyspec::{KeyFlags, KeySpec};
 use crate::commands::spec::{Categories, CommandSpec, Deprecated, Flags, Group, Handler};
@@ -22,6 +23,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             used by Redis will double the free space available on every reallocation.",
         summary: "Append a value to a key",
         arguments: &[key("key"), text("value")],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(strings::append),
         ..CommandSpec::DEFAULT
     },
@@ -47,6 +49,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         since: "6.2.0",
         summary: "Get the value of a key and delete the key",
         arguments: &[key("key")],
+        effect: EffectForm::Image,
         handler: Handler::Engine(strings::getdel),
         ..CommandSpec::DEFAULT
     },
@@ -74,6 +77,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             )
             .optional(),
         ],
+        effect: EffectForm::Image,
         handler: Handler::Engine(strings::getex),
         ..CommandSpec::DEFAULT
     },
@@ -106,6 +110,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         }),
         summary: "Set the string value of a key and return its old value",
         arguments: &[key("key"), text("value")],
+        effect: EffectForm::Image,
         handler: Handler::Engine(strings::getset),
         ..CommandSpec::DEFAULT
     },
@@ -156,6 +161,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         summary: "Set multiple keys to multiple values",
         tips: &["request_policy:multi_shard", "response_policy:all_succeeded"],
         arguments: &[block("key_value", &[key("key"), text("value")]).multiple()],
+        effect: EffectForm::Image,
         handler: Handler::Engine(strings::mset),
         ..CommandSpec::DEFAULT
     },
@@ -171,6 +177,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         summary: "Set multiple keys to multiple values, only if none of the keys exist",
         tips: &["request_policy:multi_shard", "response_policy:agg_min"],
         arguments: &[block("key_value", &[key("key"), text("value")]).multiple()],
+        effect: EffectForm::Image,
         handler: Handler::Engine(strings::msetnx),
         ..CommandSpec::DEFAULT
     },
@@ -184,6 +191,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         since: "2.6.0",
         summary: "Set the value and expiration in milliseconds of a key",
         arguments: &[key("key"), integer("milliseconds"), text("value")],
+        effect: EffectForm::Image,
         handler: Handler::Engine(strings::psetex),
         ..CommandSpec::DEFAULT
     },
@@ -232,6 +240,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             )
             .optional(),
         ],
+        effect: EffectForm::Image,
         handler: Handler::Engine(strings::set),
         ..CommandSpec::DEFAULT
     },
@@ -245,6 +254,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         since: "2.0.0",
         summary: "Set the value and expiration of a key",
         arguments: &[key("key"), integer("seconds"), text("value")],
+        effect: EffectForm::Image,
         handler: Handler::Engine(strings::setex),
         ..CommandSpec::DEFAULT
     },
@@ -257,6 +267,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         group: Group::String,
         summary: "Set the value of a key, only if the key does not exist",
         arguments: &[key("key"), text("value")],
+        effect: EffectForm::Image,
         handler: Handler::Engine(strings::setnx),
         ..CommandSpec::DEFAULT
     },
@@ -273,6 +284,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             is O(M) with M being the length of the value argument.",
         summary: "Overwrite part of a string at key starting at the specified offset",
         arguments: &[key("key"), integer("offset"), text("value")],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(strings::setrange),
         ..CommandSpec::DEFAULT
     },

@@ -2,6 +2,7 @@
 //!
 //! Legend: see [`super`].
 
+use crate::EffectForm;
 use crate::commands::argument::{Argument, block, double, integer, key, one_of, text, token};
 use crate::commands::keyspec::{KeyFlags, KeySpec};
 use crate::commands::spec::{CommandSpec, Flags, Group, Handler};
@@ -84,6 +85,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             ON_DUPLICATE,
             LABELS,
         ],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(ts::ts_add),
         ..OWN
     },
@@ -94,6 +96,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         keys: &[KeySpec::one(1, KeyFlags::RW.or(KeyFlags::INSERT))],
         summary: "Create a new time series",
         arguments: &[key("key"), RETENTION, ENCODING, CHUNK_SIZE, POLICY, LABELS],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(ts::ts_create),
         ..OWN
     },
@@ -105,6 +108,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         complexity: "O(N) where N is the number of chunks that hold something of the range.",
         summary: "Delete all samples between two timestamps for a given time series",
         arguments: &[key("key"), text("fromTimestamp"), text("toTimestamp")],
+        effect: EffectForm::Verbatim,
         handler: Handler::Engine(ts::ts_del),
         ..OWN
     },
@@ -136,6 +140,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         complexity: "O(N) where N is the number of samples, at the ends of their series.",
         summary: "Append new samples to one or more time series",
         arguments: &[block("ktv", SAMPLE).multiple()],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(ts::ts_madd),
         ..OWN
     },

@@ -117,6 +117,12 @@ pub(super) fn ts_add(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let time = new_time(context, args[2]).map_err(CommandError::from)?;
     let AddOptions { settings, policy } = options::parse_add(&args[4..])?;
     add(context, args[1], Sample { time, value }, Some(&settings), policy)?;
+    if context.is_logged() {
+        let mut words = args.to_vec();
+        let mut digits = itoa::Buffer::new();
+        words[2] = digits.format(time).as_bytes();
+        context.log(&words);
+    }
     context.sink().integer(time);
     Ok(())
 }
@@ -132,7 +138,12 @@ pub(super) fn ts_madd(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
         let parsed = new_value(sample[2])
             .and_then(|value| new_time(context, sample[1]).map(|time| Sample { time, value }));
         let added = match parsed {
-            Ok(parsed) => add(context, sample[0], parsed, None, None).map(|()| parsed.time),
+            Ok(parsed) => add(context, sample[0], parsed, None, None).map(|()| {
+                let mut digits = itoa::Buffer::new();
+                let time = digits.format(parsed.time).as_bytes();
+                context.log(&[b"TS.MADD", sample[0], time, sample[2]]);
+                parsed.time
+            }),
             Err(error) => Err(CommandError::from(error).into()),
         };
         results.push(match added {

@@ -7,34 +7,16 @@ use zumic_error::{Error, ErrorKind};
 
 use super::entry::Entry;
 use super::recover::Receive;
-use crate::commands::{CommandSpec, HostCommand, lookup};
-use crate::reply::Discard;
-use crate::{Context, Engine, Halt, Host, Scope, Session};
+use crate::{Engine, Session};
 
 /// Applies entries one after the other.
 pub(crate) struct Replay {
     session: Session,
-    scope: Scope,
-}
-
-/// The log has no command of a host's.
-struct NoHost;
-
-impl Host for NoHost {
-    fn run(
-        &mut self,
-        _: &mut Context<'_>,
-        _: HostCommand,
-        _: &'static CommandSpec,
-        _: &[&[u8]],
-    ) -> Result<(), Halt> {
-        Err(Halt::Busy)
-    }
 }
 
 impl Replay {
     pub(crate) fn new(engine: &Engine) -> Self {
-        Self { session: engine.session(), scope: Scope::default() }
+        Self { session: engine.session() }
     }
 }
 
@@ -45,15 +27,11 @@ impl Receive for Replay {
         for effect in entry.effects() {
             words.clear();
             words.extend(effect.words());
-            let row = lookup(words[0]).filter(|row| row.accepts(words.len()));
-            self.scope.db = effect.db;
-            let done =
-                row.map(|row| turn.run(&mut self.scope, &mut NoHost, row, &words, &mut Discard));
-            if !matches!(done, Some(Ok(()))) {
-                let name = String::from_utf8_lossy(words[0]);
-                let what = format!("the log's {name} of epoch {} fails", entry.tid.epoch());
-                return Err(Error::new(ErrorKind::Damaged, what));
-            }
+            turn.replay(effect.db, entry.now_ms, &words).map_err(|error| {
+                let name = words.first().map_or("", |name| str::from_utf8(name).unwrap_or("?"));
+                let what = format!("the log's {name} of epoch {}: {error}", entry.tid.epoch());
+                Error::new(ErrorKind::Damaged, what)
+            })?;
         }
         Ok(())
     }
