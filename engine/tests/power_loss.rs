@@ -27,8 +27,9 @@ fn set(session: &mut Session, key: &[u8], value: &[u8]) {
 }
 
 fn number(session: &mut Session, key: &[u8]) -> u64 {
-    let value = session.enter(NOW_MS).get(0, key).unwrap();
-    value.map_or(0, |value| std::str::from_utf8(&value).unwrap().parse().unwrap())
+    let value = session.enter(NOW_MS).get(0, key).expect("nobody holds it");
+    let text = String::from_utf8(value.unwrap_or_else(|| b"0".to_vec())).expect("a number");
+    text.parse().expect("a number")
 }
 
 fn key(of: u64) -> Vec<u8> {
@@ -62,17 +63,17 @@ fn recovered(disk: &MemoryDisk, writes: u64, context: &str) -> u64 {
     let log = opened.unwrap_or_else(|error| panic!("{context}: {error}"));
     let mut session = engine.session();
     let values: Vec<u64> = (0..KEYS).map(|of| number(&mut session, &key(of))).collect();
-    let there = values.iter().copied().max().unwrap();
-    for of in 0..KEYS {
+    let there = values.iter().copied().max().unwrap_or(0);
+    for (of, &value) in (0..KEYS).zip(&values) {
         let want = (1..=there).rev().find(|write| write % KEYS == of).unwrap_or(0);
-        assert_eq!(values[usize::try_from(of).unwrap()], want, "{context}: {values:?}");
+        assert_eq!(value, want, "{context}: {values:?}");
     }
     assert!(there <= writes, "{context}: never written");
     // The log goes on, and what it has now is there after another start.
     session.set_journal(log.journal());
     set(&mut session, b"later", b"1");
     drop(session);
-    log.close().unwrap();
+    log.close().expect("nothing fails");
     let engine = Engine::builder().databases(1).build();
     let log = Persistence::open(
         &engine,

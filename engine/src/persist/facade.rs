@@ -76,6 +76,8 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Bytes that may wait for the disk before commands that write have to wait.
     pub buffer_bytes_max: u64,
+    /// Threads that do a log's effects again; `None` for as many as there are cores.
+    pub replay_threads: Option<usize>,
     /// Makes this process's files different from another's; any number.
     pub seed: u64,
 }
@@ -86,6 +88,7 @@ impl Default for Options {
             fsync: Fsync::EverySec,
             segment_bytes: 64 << 20,
             buffer_bytes_max: 64 << 20,
+            replay_threads: None,
             seed: 0,
         }
     }
@@ -202,7 +205,7 @@ impl Persistence {
             let what = format!("{} is locked by another process", disk.describe(LOCK_NAME));
             return Err(Error::new(ErrorKind::Resource, what));
         };
-        let (found, restored) = recover_all(engine, &disk, progress)?;
+        let (found, restored) = recover_all(engine, &disk, options.replay_threads, progress)?;
         let loading = restored.loading.unwrap_or_default();
         let recovery = Recovery {
             snapshot_epoch: loading.header.epoch,
@@ -320,13 +323,18 @@ impl Persistence {
         self.order(Order::Sync).context(ErrorKind::Io, "syncing the log")
     }
 
-    /// Lets go of log files that a durable snapshot of epoch `covered` replaces; returns how many.
+    /// Lets go of log files that a durable snapshot of epoch `covered` replaces.
     ///
     /// # Errors
-    /// As the disk says.
-    pub fn trim(&self, covered: u64) -> Result<usize, Error> {
+    /// As the disk says; a start finds out about what is left.
+    pub fn trim(&self, covered: u64) -> Result<(), Error> {
         let order = |done| Order::Trim(covered, done);
-        self.order(order).context(ErrorKind::Io, "trimming the log")
+        let gone = self.order(order).and_then(|gone| {
+            // Here and not on the log thread: long files take long.
+            gone.iter().try_for_each(|name| self.disk.remove(name))?;
+            self.disk.sync_names()
+        });
+        gone.context(ErrorKind::Io, "trimming the log")
     }
 
     /// After a fault, begins a log that counts once a snapshot cut after this call is durable and
@@ -425,12 +433,14 @@ impl Drop for Persistence {
 fn recover_all(
     engine: &Engine,
     disk: &Arc<dyn Disk>,
+    threads: Option<usize>,
     progress: &Progress,
 ) -> Result<(Recovered, Restored), Error> {
     let mut restored = restore(engine, disk, progress)?;
     let covered = restored.loading.as_ref().map_or(0, |loading| loading.header.epoch);
-    let mut replay = Replay::new(engine);
+    let mut replay = Replay::start(engine, threads)?;
     let found = recover(&**disk, covered, progress, &mut replay);
+    let found = replay.finish().and(found);
     match (found, restored.damaged.is_empty()) {
         (Ok(found), true) => Ok((found, restored)),
         // A log that is there goes back to what was loaded, or `recover` would have refused.
@@ -461,7 +471,7 @@ fn go_on(disk: Arc<dyn Disk>, options: Options, found: Recovered) -> io::Result<
         disk.remove(name)?;
     }
     // What the process before wrote may not be synced, and counts from now on.
-    for segment in found.older.iter().rev().take(2) {
+    for segment in &found.older {
         disk.open(&segment.name)?.sync()?;
     }
     disk.sync_names()?;

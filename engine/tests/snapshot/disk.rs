@@ -14,8 +14,13 @@ use zumic_error::{Error, ErrorKind};
 
 const NOW_MS: u64 = 1_700_000_000_000;
 const KEYS: u64 = 5;
-const OPTIONS: Options =
-    Options { fsync: Fsync::Always, segment_bytes: 1_500, buffer_bytes_max: 1 << 20, seed: 0 };
+const OPTIONS: Options = Options {
+    fsync: Fsync::Always,
+    segment_bytes: 1_500,
+    buffer_bytes_max: 1 << 20,
+    replay_threads: None,
+    seed: 0,
+};
 
 fn snapshot_options() -> SnapshotOptions {
     SnapshotOptions { threads: 1, created_ms: NOW_MS, ..SnapshotOptions::default() }

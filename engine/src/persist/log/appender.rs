@@ -209,13 +209,14 @@ impl Appender {
         self.unsynced.clear();
     }
 
-    /// Lets go of complete segments without entries above epoch `covered`, oldest first; returns
-    /// how many.
+    /// Lets go of complete segments without entries above epoch `covered`, oldest first. Some are
+    /// kept for segments to come; the names of the others are the caller's to remove, which may
+    /// take long.
     ///
     /// # Errors
     /// As the disk says; what is left goes the next time.
-    pub(crate) fn trim(&mut self, covered: u64) -> io::Result<usize> {
-        let mut gone = 0;
+    pub(crate) fn trim(&mut self, covered: u64) -> io::Result<Vec<String>> {
+        let mut gone = Vec::new();
         while self.older.first().is_some_and(|segment| segment.highest <= covered) {
             let segment = &self.older[0];
             let spare = (0..SPARES_MAX).map(spare_name).find(|name| !self.spares.contains(name));
@@ -224,13 +225,9 @@ impl Appender {
                     self.disk.rename(&segment.name, &spare)?;
                     self.spares.push(spare);
                 }
-                None => self.disk.remove(&segment.name)?,
+                None => gone.push(segment.name.clone()),
             }
             self.older.remove(0);
-            gone += 1;
-        }
-        if gone > 0 {
-            self.disk.sync_names()?;
         }
         Ok(gone)
     }

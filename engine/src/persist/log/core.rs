@@ -4,21 +4,16 @@
 //! the data's way: entries go through lanes.
 //!
 //! Invariants
-//! - C1: `durable` only grows, and is stored after the sync that covers it returned, while no
-//!   fault is known.
-//! - C2: once `faulty` is set it stays until a snapshot has made the log whole again.
-//!
-//! Ordering edges
-//! - `log-durable`: store of `durable` or `faulty` (Release) -> load (Acquire). Carries nothing but
-//!   the word; the host's wake-up follows the store, so who is woken sees it.
+//! - C1: once a fault is latched it stays until a snapshot has made the log whole again.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 
 use super::bell::Bell;
+use super::durable::Durable;
 use super::lane::{Budget, LaneReader, LaneWriter};
 use crate::persist::Fsync;
-use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Counter, Ordering};
+use crate::sync::{AtomicU32, Counter, Ordering};
 use crate::{Journal, Tid};
 
 /// What a host is told by: called once per advance of the durable epoch, and on a fault.
@@ -30,8 +25,7 @@ pub(crate) struct Core {
     pub(crate) figures: Figures,
     bell: Bell,
     thread: OnceLock<Thread>,
-    durable: AtomicU64,
-    faulty: AtomicBool,
+    durable: Durable,
     fault: Mutex<Option<String>>,
     fsync: AtomicU32,
     waker: Mutex<Option<Waker>>,
@@ -69,8 +63,7 @@ impl Core {
             figures: Figures::default(),
             bell: Bell::default(),
             thread: OnceLock::new(),
-            durable: AtomicU64::new(durable),
-            faulty: AtomicBool::new(false),
+            durable: Durable::new(durable),
             fault: Mutex::default(),
             fsync: AtomicU32::new(fsync as u32),
             waker: Mutex::default(),
@@ -81,38 +74,31 @@ impl Core {
     // --- Durability ----------------------------------------------------------------------
 
     pub(crate) fn durable(&self) -> u64 {
-        // ORDER(log-durable): Acquire; see the header.
-        self.durable.load(Ordering::Acquire)
+        self.durable.epoch()
     }
 
-    /// C1. The caller has synced, and calls `wake` afterwards.
-    pub(crate) fn set_durable(&self, epoch: u64) {
-        debug_assert!(epoch >= self.durable(), "the durable epoch only grows");
-        // ORDER(log-durable): Release; before the wake-up.
-        self.durable.store(epoch, Ordering::Release);
+    /// Tells that an epoch is on the disk, and wakes the host.
+    pub(crate) fn tell_durable(&self, epoch: u64) {
+        self.durable.tell(epoch, || self.wake());
     }
 
     pub(crate) fn is_faulty(&self) -> bool {
-        // ORDER(log-durable): Acquire; see the header.
-        self.faulty.load(Ordering::Acquire)
+        self.durable.is_stopped()
     }
 
     pub(crate) fn fault(&self) -> Option<String> {
         if self.is_faulty() { lock(&self.fault).clone() } else { None }
     }
 
-    /// C2. The first reason stays.
+    /// C1. The first reason stays.
     pub(crate) fn latch(&self, reason: String) {
         lock(&self.fault).get_or_insert(reason);
-        // ORDER(log-durable): Release; the reason is there.
-        self.faulty.store(true, Ordering::Release);
-        self.wake();
+        self.durable.stop(|| self.wake());
     }
 
     /// A snapshot has made the log whole.
     pub(crate) fn heal(&self) {
-        // ORDER(log-durable): Release; as above.
-        self.faulty.store(false, Ordering::Release);
+        self.durable.go_on();
         *lock(&self.fault) = None;
     }
 

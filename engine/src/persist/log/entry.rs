@@ -120,7 +120,8 @@ impl<'b> Entry<'b> {
 }
 
 impl<'b> LoggedEffect<'b> {
-    fn take(bytes: &mut &'b [u8]) -> Option<Self> {
+    /// Takes an effect off the front of `bytes`; `None` when there is no whole and sound one.
+    pub(crate) fn take(bytes: &mut &'b [u8]) -> Option<Self> {
         let db = u16::try_from(take_varint(bytes)?).ok()?;
         let words = take_varint(bytes)?;
         let body = *bytes;
@@ -130,6 +131,20 @@ impl<'b> LoggedEffect<'b> {
         }
         let body = &body[..body.len() - bytes.len()];
         (words > 0).then_some(Self { db, words, bytes: body })
+    }
+
+    /// Appends the effect's bytes to `into`; returns where word `marked` is there.
+    pub(crate) fn append_to(self, marked: usize, into: &mut Vec<u8>) -> (usize, usize) {
+        for number in [u64::from(self.db), self.words] {
+            let mut varint = [0; VARINT_BYTES_MAX];
+            let length = put_varint(number, &mut varint);
+            into.extend_from_slice(&varint[..length]);
+        }
+        let body = into.len();
+        into.extend_from_slice(self.bytes);
+        let word = self.words().nth(marked).expect("a word of this effect");
+        let start = body + (word.as_ptr().addr() - self.bytes.as_ptr().addr());
+        (start, start + word.len())
     }
 
     /// Its words, the command's name first.

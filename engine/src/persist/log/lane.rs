@@ -37,7 +37,8 @@ use super::entry::{self, HEADER_BYTES, VARINT_BYTES_MAX};
 use crate::Tid;
 use crate::sync::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
-/// Bytes in chunks of all lanes, against the limit.
+/// Bytes in chunks of all lanes, against the limit. The chunk that a lane's reader is at does not
+/// count, so that lanes at rest, however many, use nothing.
 #[derive(Debug)]
 pub struct Budget {
     used: AtomicU64,
@@ -163,7 +164,6 @@ unsafe impl Send for LaneReader {}
 #[must_use]
 pub fn lane(budget: Arc<Budget>, chunk_bytes: usize) -> (LaneWriter, LaneReader) {
     assert!(chunk_bytes >= HEADER_BYTES, "a chunk has room for an entry's header");
-    budget.add(chunk_bytes);
     let chunk = Chunk::boxed(chunk_bytes);
     let spare = AtomicPtr::new(null_mut());
     let lane = Arc::new(Lane { spare, ended: AtomicBool::new(false), budget, chunk_bytes });
@@ -344,9 +344,11 @@ impl LaneReader {
     fn recycle(&mut self, next: *mut Chunk) {
         let spent = std::mem::replace(&mut self.chunk, next);
         self.taken = 0;
+        // SAFETY: L3: in the chain, and the reader's from now on.
+        let counted = unsafe { &*next }.bytes.capacity();
+        self.lane.budget.subtract(counted);
         // SAFETY: L3: both ends have left it.
         let capacity = unsafe { &*spent }.bytes.capacity();
-        self.lane.budget.subtract(capacity);
         let mut freed = spent;
         if capacity == self.lane.chunk_bytes {
             // ORDER(log-spare): AcqRel; we are done with ours, and free what another left.
@@ -361,6 +363,10 @@ impl LaneReader {
 
 impl Drop for LaneReader {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Nothing is worth a second panic.
+            return;
+        }
         let ended = self.has_ended();
         let mut dropped = Vec::new();
         while !self.take(&mut dropped, 1 << 20) {
@@ -368,8 +374,7 @@ impl Drop for LaneReader {
         }
         if ended {
             // SAFETY: L3: the writer is gone, and this is the chain's last chunk.
-            let last = unsafe { Box::from_raw(self.chunk) };
-            self.lane.budget.subtract(last.bytes.capacity());
+            drop(unsafe { Box::from_raw(self.chunk) });
         }
         // Otherwise a session still writes there: the chunk is lost, which is better than freeing
         // it under its writer. The log's owner ends sessions first.

@@ -212,8 +212,8 @@ impl Reader<'_> {
             let follows = segments.last().map_or(index == 1 && header.highest == 0, |before| {
                 before.header.index + 1 == index && header.kind != Kind::Gap
             });
-            if header.highest <= self.covered && (!follows || header.kind == Kind::Gap) {
-                // What is missing before it, or all of it, is in the snapshot.
+            if header.highest <= self.covered {
+                // All that is before it, or missing there, is in the snapshot.
                 let covered = std::mem::take(&mut segments);
                 let highest = self.covered;
                 self.done.older.extend(covered.into_iter().map(|before| {

@@ -48,8 +48,8 @@ pub(crate) enum Order {
     Reopen(Sender<io::Result<()>>),
     /// Sync what is written now.
     Sync(Sender<io::Result<u64>>),
-    /// Let go of what a durable snapshot of this epoch covers.
-    Trim(u64, Sender<io::Result<usize>>),
+    /// Let go of what a durable snapshot of this epoch covers; answers with files to remove.
+    Trim(u64, Sender<io::Result<Vec<String>>>),
 }
 
 /// See the file's header.
@@ -316,10 +316,9 @@ impl LogThread {
         if self.core.is_faulty() || epoch <= self.core.durable() {
             return;
         }
-        self.core.set_durable(epoch);
         let always = self.core.fsync() == Fsync::Always;
         self.shared.epochs.set_settled(if always { epoch } else { u64::MAX });
-        self.core.wake();
+        self.core.tell_durable(epoch);
     }
 
     /// The first error latches (G3): what was not synced by then may be lost, whatever a later
