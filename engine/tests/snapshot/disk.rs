@@ -110,23 +110,23 @@ fn a_snapshot_replaces_the_log_before_it_and_the_snapshot_before() {
 fn two_snapshots() -> (MemoryDisk, MemoryDisk) {
     let disk = MemoryDisk::default();
     let engine = new_engine();
-    let log = open(&engine, &disk).unwrap();
+    let log = open(&engine, &disk).expect("an empty disk");
     let mut session = engine.session();
     session.set_journal(log.journal());
     (1..=50).for_each(|write| put(&mut session, write));
-    log.snapshot(&snapshot_options(), &Meter::default()).unwrap();
+    log.snapshot(&snapshot_options(), &Meter::default()).expect("a snapshot");
     (51..=100).for_each(|write| put(&mut session, write));
-    log.sync().unwrap();
+    log.sync().expect("no fault");
     let before = disk.duplicate();
-    log.snapshot(&snapshot_options(), &Meter::default()).unwrap();
+    log.snapshot(&snapshot_options(), &Meter::default()).expect("a snapshot");
     drop(session);
-    log.close().unwrap();
+    log.close().expect("no fault");
     (before, disk)
 }
 
 fn newest(disk: &MemoryDisk) -> (String, Vec<u8>) {
-    let name = format!("snapshot-{:016x}.zdb", snapshots_of(disk).unwrap()[0]);
-    let bytes = disk.read(&name).unwrap();
+    let name = format!("snapshot-{:016x}.zdb", snapshots_of(disk).expect("memory")[0]);
+    let bytes = disk.read(&name).expect("it was listed");
     (name, bytes)
 }
 
