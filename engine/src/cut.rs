@@ -22,7 +22,7 @@
 //! - `cut-active`: stored under the barrier, read inside a turn; the barrier's edges carry it.
 
 use std::ptr::null_mut;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::context::Context;
 use crate::guard::Guard;
@@ -221,6 +221,8 @@ impl Drop for Cut {
 pub(crate) struct Cuts {
     active: AtomicPtr<Cut>,
     next: Mutex<ClaimNumber>,
+    /// Held from before a cut until its last value was taken.
+    scanning: Mutex<()>,
     /// Public halves of scanners that rest.
     scanners: Mutex<Vec<Arc<Public>>>,
 }
@@ -230,6 +232,7 @@ impl Default for Cuts {
         Self {
             active: AtomicPtr::new(null_mut()),
             next: Mutex::new(ClaimNumber::FIRST),
+            scanning: Mutex::new(()),
             scanners: Mutex::default(),
         }
     }
@@ -247,8 +250,13 @@ impl Cuts {
 }
 
 impl Shared {
+    /// Waits until no snapshot is being taken, and keeps others from being begun.
+    pub(crate) fn scanning(&self) -> MutexGuard<'_, ()> {
+        self.cuts.scanning.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Begins a cut, if every session leaves its turn before `wait` has enough of it. Runs `under`
-    /// at that instant, with the keys in the store. One snapshot at a time is the caller's care.
+    /// at that instant. The caller holds [`Shared::scanning`].
     pub(crate) fn begin_cut(
         &self,
         own: &Public,

@@ -91,8 +91,8 @@ pub struct Snapshotted {
     pub handed_over: u64,
 }
 
-/// Writes a snapshot of the engine to `inner` while others go on; returns it flushed. One at a
-/// time.
+/// Writes a snapshot of the engine to `inner` while others go on; returns it flushed. While another
+/// one is being taken it waits for that.
 ///
 /// `functions` is called at the instant of the cut, when no command runs, and has to be quick; its
 /// bytes are kept as they are. `meter` tells how far it is; once it was told to abandon, this ends
@@ -100,9 +100,6 @@ pub struct Snapshotted {
 ///
 /// # Errors
 /// [`SnapshotError`]; what was written then is no snapshot, and its reader sees that.
-///
-/// # Panics
-/// If another snapshot of the engine is being taken.
 ///
 /// # Examples
 /// ```
@@ -130,6 +127,7 @@ pub fn write<W: Write + Send>(
     meter: &Meter,
 ) -> Result<(W, Snapshotted), SnapshotError> {
     let shared = &*engine.shared;
+    let _alone = shared.scanning();
     let own = shared.hire_scanner();
     let result = write_as(&own, shared, inner, options, functions, meter);
     shared.rest_scanner(own);
