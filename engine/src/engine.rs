@@ -6,14 +6,16 @@
 use std::sync::Arc;
 
 #[cfg(feature = "scripting")]
-use zumic_error::ScriptError;
+use zumic_error::{CommandError, ScriptError};
 
 use crate::events::Classes;
 use crate::evict::EvictionPolicy;
 use crate::journal::JournalSource;
 use crate::maintain::Maintainer;
 #[cfg(feature = "scripting")]
-use crate::scripting::{Label, ScriptStats};
+use crate::scripting::ScriptStats;
+#[cfg(feature = "scripting")]
+use crate::scripting::libraries::{Catalog, Library};
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
@@ -413,11 +415,34 @@ impl Engine {
         self.shared.scripting.long.kill(functions)
     }
 
-    /// The script or function that has been running longest, and for how long in milliseconds;
-    /// `None` when all that run have just begun.
+    /// All libraries of functions, in the form of FUNCTION DUMP: for snapshots.
     #[must_use]
-    pub fn longest_script(&self) -> Option<(Label, u64)> {
-        self.shared.scripting.long.longest()
+    pub fn dump_functions(&self) -> Vec<u8> {
+        self.shared.scripting.libraries.catalog().dump()
+    }
+
+    /// Puts the libraries of a dump in place of those that are there. For loading; nothing is
+    /// logged.
+    ///
+    /// # Errors
+    /// The dump is damaged, or a library in it cannot be loaded; nothing has changed then.
+    pub fn restore_functions(&self, dump: &[u8]) -> Result<(), CommandError> {
+        let restored = Catalog::undump(dump)?;
+        self.shared.scripting.libraries.change(|catalog| {
+            *catalog = restored;
+            Ok(())
+        })
+    }
+
+    /// Adds a library by its source, replacing one of the same name: for dump files, which have
+    /// libraries one by one. Nothing is logged.
+    ///
+    /// # Errors
+    /// It cannot be loaded, or another library has a function of the same name.
+    pub fn load_function_library(&self, source: &[u8]) -> Result<(), CommandError> {
+        let library = Arc::new(Library::new(source)?);
+        let libraries = &self.shared.scripting.libraries;
+        Ok(libraries.change(|catalog| catalog.add(library, true))?)
     }
 
     /// How many scripts are kept, their bytes, and those of the interpreters.
@@ -425,6 +450,13 @@ impl Engine {
     pub fn script_stats(&self) -> ScriptStats {
         let scripting = &self.shared.scripting;
         let (scripts, script_bytes) = scripting.bodies.totals();
-        ScriptStats { scripts, script_bytes, vm_bytes: scripting.vm_bytes() }
+        let catalog = scripting.libraries.catalog();
+        ScriptStats {
+            scripts,
+            script_bytes,
+            vm_bytes: scripting.vm_bytes(),
+            libraries: catalog.libraries.len() as u64,
+            functions: catalog.function_count() as u64,
+        }
     }
 }

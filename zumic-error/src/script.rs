@@ -8,6 +8,7 @@ use std::fmt;
 #[expect(missing_docs, reason = "each variant is explained by its text below")]
 pub enum ScriptError {
     ArgumentsWrong,
+    BlockOption(String),
     Busy,
     BusyFunction,
     CallsReadOnlyWrite,
@@ -21,8 +22,9 @@ pub enum ScriptError {
     FunctionNotFound,
     KeysCountInvalid,
     KeysNegative,
+    LibraryCollides(String),
     LibraryExists(String),
-    LibraryMetadataInvalid(&'static str),
+    LibraryMetadataInvalid(String),
     LibraryNameInvalid,
     LibraryNotFound,
     ListArgument(Vec<u8>),
@@ -32,6 +34,7 @@ pub enum ScriptError {
     NoFunctions,
     NotBusy,
     NotFound,
+    PayloadForeign,
     PayloadInvalid,
     Raised(Vec<u8>),
     ReadOnlyNeeded,
@@ -89,6 +92,7 @@ impl ScriptError {
             Self::NoFunctions => "ERR No functions registered",
             Self::NotBusy => "NOTBUSY No scripts in execution right now.",
             Self::NotFound => "NOSCRIPT No matching script. Please use EVAL.",
+            Self::PayloadForeign => "ERR given type is not a function",
             Self::PayloadInvalid => "ERR DUMP payload version or checksum are wrong",
             Self::ReadOnlyNeeded => {
                 "ERR Can not execute a script with write flag using *_ro command."
@@ -116,6 +120,10 @@ impl ScriptError {
             out.extend_from_slice(after.as_bytes());
         };
         match self {
+            Self::BlockOption(name) => {
+                let text = " command is not allowed with BLOCK option from scripts";
+                quote("ERR ", name.as_bytes(), text);
+            }
             Self::EngineUnexpected(name) => {
                 quote("ERR Unexpected engine in script shebang: ", name, "");
             }
@@ -128,6 +136,9 @@ impl ScriptError {
             }
             Self::FunctionExists(name) => {
                 quote("ERR Function ", name.as_bytes(), " already exists");
+            }
+            Self::LibraryCollides(name) => {
+                quote("ERR Library ", name.as_bytes(), " already exists");
             }
             Self::LibraryExists(name) => {
                 quote("ERR Library '", name.as_bytes(), "' already exists");

@@ -14,6 +14,8 @@ mod connection;
 mod dump;
 mod expire;
 mod extended;
+#[cfg(feature = "scripting")]
+mod functions;
 mod geo;
 pub mod glob;
 mod hashes;

@@ -9,7 +9,8 @@ use std::cell::RefCell;
 use zumic_error::CommandError;
 
 use super::bodies::Body;
-use super::lua::{Limits, Script, Vm};
+use super::libraries::Function;
+use super::lua::{CallReply, Limits, LogLevel, Permission, Script, ScriptHost, Verdict, Vm};
 use super::side::as_error;
 
 thread_local! {
@@ -38,4 +39,54 @@ pub(crate) fn script(source: &[u8]) -> Result<Body, CommandError> {
     let compiled = with_vm(|vm| vm.compile(script))?;
     compiled.map_err(|failure| as_error(failure.line))?;
     Ok(body)
+}
+
+/// Looks at a library that may take before it is given up: some 500 ms, as in Redis.
+const LOOKS_MAX: u32 = 10_000;
+
+/// The world of a library while it is loaded.
+#[derive(Debug, Default)]
+pub(crate) struct Loading {
+    looks: u32,
+}
+
+impl ScriptHost for Loading {
+    fn call(&mut self, _: &[&[u8]], _: &mut CallReply) {
+        unreachable!("a library has nothing to call while it is loaded")
+    }
+
+    /// Nobody hears it: the library may be loaded once per interpreter.
+    fn log(&mut self, _: LogLevel, _: &[u8]) {}
+
+    fn permission(&mut self, _: &[&[u8]]) -> Permission {
+        Permission::Unknown
+    }
+
+    fn tick(&mut self) -> Verdict {
+        self.looks += 1;
+        if self.looks > LOOKS_MAX { Verdict::LoadTimeout } else { Verdict::GoOn }
+    }
+}
+
+/// The functions that a library's code registers.
+///
+/// # Errors
+/// The line for the client.
+pub(crate) fn functions(code: &[u8]) -> Result<Vec<Function>, CommandError> {
+    with_vm(|vm| {
+        let registered = vm.load_library(code, &mut Loading::default());
+        let registered = registered.map_err(|failure| as_error(failure.line))?;
+        let mut functions = Vec::with_capacity(registered.len());
+        let mut references = Vec::with_capacity(registered.len());
+        for each in registered {
+            functions.push(Function {
+                name: each.name.into(),
+                description: each.description.map(Into::into),
+                flags: each.flags,
+            });
+            references.push(each.function);
+        }
+        vm.release(references);
+        Ok(functions)
+    })?
 }

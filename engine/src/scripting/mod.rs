@@ -13,6 +13,7 @@ pub(crate) mod checked;
 mod fiber;
 mod gate;
 mod job;
+pub(crate) mod libraries;
 pub mod lua;
 mod program;
 mod runner;
@@ -23,12 +24,12 @@ mod tests;
 mod unit;
 
 pub use runner::{Progress, Scripts};
-pub use running::Label;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::sync::{AtomicU64, Counter, Ordering};
 use bodies::Bodies;
+use libraries::Libraries;
 use running::LongScripts;
 
 /// A reading of what scripts take.
@@ -40,12 +41,17 @@ pub struct ScriptStats {
     pub script_bytes: u64,
     /// Bytes of the interpreters' values.
     pub vm_bytes: u64,
+    /// Libraries of functions.
+    pub libraries: u64,
+    /// Functions in them.
+    pub functions: u64,
 }
 
 /// What all sessions share about scripts.
 #[derive(Debug)]
 pub(crate) struct Scripting {
     pub(crate) bodies: Bodies,
+    pub(crate) libraries: Libraries,
     pub(crate) long: LongScripts,
     patience_ms: AtomicU64,
     /// Bytes of each interpreter.
@@ -56,6 +62,7 @@ impl Default for Scripting {
     fn default() -> Self {
         Self {
             bodies: Bodies::default(),
+            libraries: Libraries::default(),
             long: LongScripts::default(),
             patience_ms: AtomicU64::new(5_000),
             vms: Mutex::default(),
@@ -89,5 +96,16 @@ impl Scripting {
     pub(crate) fn set_patience_ms(&self, milliseconds: u64) {
         // ORDER: Relaxed (unpaired); a setting.
         self.patience_ms.store(milliseconds, Ordering::Relaxed);
+    }
+}
+
+impl crate::Context<'_> {
+    /// Logs a command that has changed the libraries; the store is this session's.
+    pub(crate) fn log_libraries(&mut self, words: &[&[u8]]) {
+        if let Some(journal) = &mut self.state.journal {
+            journal.stage(0, words);
+            let tid = self.next_tid(crate::Tid::ZERO);
+            self.close_journal(Some(tid));
+        }
     }
 }

@@ -3,14 +3,17 @@
 //! Why it exists: what a script may do depends on its command, on its first line, and on the memory
 //! there is, and Redis has an order in which the reasons to refuse are found.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use zumic_error::{CommandError, ScriptError};
 
 use super::bodies::{Body, Shelf};
+use super::checked::Loading;
 use super::fiber::Courier;
 use super::gate::Gate;
-use super::lua::{Limits, Script, ScriptFlags, Vm};
+use super::libraries::{Catalog, Library};
+use super::lua::{FunctionRef, Limits, Script, ScriptFlags, Vm};
 use super::side::{Side, as_error};
 use super::unit::{Rights, Unit};
 use crate::commands::ScriptCommand;
@@ -35,8 +38,20 @@ pub(crate) struct Machine {
     shelf: Shelf,
     /// When its compiled scripts were thrown away last.
     generation: u64,
+    /// The libraries as they were when a function ran last, and which version that was.
+    catalog: Arc<Catalog>,
+    catalog_version: u64,
+    /// Libraries that the interpreter has loaded, by their names.
+    loaded: HashMap<String, Loaded>,
     /// Bytes it had at its last rest, for the statistics.
     bytes: Arc<Counter>,
+}
+
+/// A library in an interpreter.
+#[derive(Debug)]
+struct Loaded {
+    library: Arc<Library>,
+    functions: HashMap<Box<[u8]>, FunctionRef>,
 }
 
 impl Machine {
@@ -45,6 +60,9 @@ impl Machine {
             vm: None,
             shelf: Shelf::default(),
             generation: shared.scripting.bodies.generation(),
+            catalog: Arc::default(),
+            catalog_version: 0,
+            loaded: HashMap::new(),
             bytes: shared.scripting.register_vm(),
             shared: Arc::clone(shared),
         }
@@ -67,6 +85,46 @@ impl Machine {
         }
         self.generation = generation;
         Ok(self.vm.as_mut().expect("made above"))
+    }
+
+    /// A function with its library; nothing is loaded yet.
+    fn function(&mut self, name: &[u8]) -> Result<(Arc<Library>, ScriptFlags), ScriptError> {
+        let libraries = &self.shared.scripting.libraries;
+        let version = libraries.version();
+        if version != self.catalog_version {
+            self.catalog = libraries.catalog();
+            self.catalog_version = version;
+            self.forget_replaced();
+        }
+        let found = self.catalog.find(name).ok_or(ScriptError::FunctionNotFound)?;
+        Ok((Arc::clone(found.0), found.1.flags))
+    }
+
+    /// Gives back what libraries have left that are no more.
+    fn forget_replaced(&mut self) {
+        let catalog = &self.catalog;
+        let replaced = |name: &String, loaded: &mut Loaded| {
+            let now = catalog.libraries.get(name);
+            now.is_none_or(|now| !Arc::ptr_eq(now, &loaded.library))
+        };
+        let gone: Vec<Loaded> =
+            self.loaded.extract_if(replaced).map(|(_, loaded)| loaded).collect();
+        if let Some(vm) = &mut self.vm {
+            vm.release(gone.into_iter().flat_map(|loaded| loaded.functions.into_values()));
+        }
+    }
+
+    /// Loads a library into the interpreter, unless it is there.
+    fn load(&mut self, library: &Arc<Library>) -> Result<(), CommandError> {
+        if self.loaded.contains_key(&library.name) {
+            return Ok(());
+        }
+        let registered = self.vm()?.load_library(library.code(), &mut Loading::default());
+        let registered = registered.map_err(|failure| as_error(failure.line))?;
+        let functions = registered.into_iter().map(|each| (each.name.into(), each.function));
+        let loaded = Loaded { library: Arc::clone(library), functions: functions.collect() };
+        self.loaded.insert(library.name.clone(), loaded);
+        Ok(())
     }
 
     /// A job has ended.
@@ -104,9 +162,16 @@ fn script_of(body: &Body) -> Script<'_> {
     Script { sha: &body.sha, body: body.code() }
 }
 
+/// A script, or a function of a library by its name.
+enum Code<'w> {
+    Function(Arc<Library>, &'w [u8]),
+    Script(Arc<Body>),
+}
+
 /// What is to run, with which keys and arguments.
 struct Plan<'w> {
-    body: Arc<Body>,
+    code: Code<'w>,
+    flags: Option<ScriptFlags>,
     keys: &'w [&'w [u8]],
     args: &'w [&'w [u8]],
     rights: Rights,
@@ -127,16 +192,28 @@ fn plan<'w>(
     if by_sha && words[1].len() != 40 {
         return Err(ScriptError::NotFound.into());
     }
+    let calls = matches!(command, ScriptCommand::Fcall | ScriptCommand::FcallRo);
+    let function = if calls { Some(machine.function(words[1])?) } else { None };
     let rest = &words[3..];
-    let count = parse_integer(words[2])?;
+    let count = match parse_integer(words[2]) {
+        Err(_) if calls => return Err(ScriptError::KeysCountInvalid.into()),
+        count => count?,
+    };
     if count > rest.len() as i64 {
         return Err(CommandError::NumkeysTooMany);
     }
     let count = usize::try_from(count).map_err(|_| ScriptError::KeysNegative)?;
-    let body = machine.script(command, words[1])?;
-    let rights = rights(body.flags, is_read_only(command))?;
     let (keys, args) = rest.split_at(count);
-    Ok(Plan { body, keys, args, rights })
+    let (code, flags) = match function {
+        Some((library, flags)) => (Code::Function(library, words[1]), Some(flags)),
+        None => {
+            let body = machine.script(command, words[1])?;
+            let flags = body.flags;
+            (Code::Script(body), flags)
+        }
+    };
+    let rights = rights(flags, is_read_only(command))?;
+    Ok(Plan { code, flags, keys, args, rights })
 }
 
 /// What a script may do.
@@ -193,12 +270,23 @@ fn interpret(
     sink: &mut dyn ReplySink,
 ) -> Result<(), CommandError> {
     let writes = |flags: &ScriptFlags| !flags.no_writes && !flags.allow_oom;
-    if unit.full && plan.body.flags.as_ref().is_some_and(writes) {
+    if unit.full && plan.flags.as_ref().is_some_and(writes) {
         return Err(ScriptError::MemoryFlagMissing.into());
     }
     unit.rights = plan.rights;
     let mut side = Side { unit, courier };
-    let script = script_of(&plan.body);
-    let ran = machine.vm()?.run(script, plan.keys, plan.args, &mut side, sink);
+    let ran = match &plan.code {
+        Code::Function(library, name) => {
+            machine.load(library)?;
+            let Machine { vm, loaded, .. } = machine;
+            let vm = vm.as_mut().expect("it has loaded the library");
+            // As the client wrote the name, which is the function's.
+            let function = &loaded[&library.name].functions[*name];
+            vm.call_function(function, name, plan.keys, plan.args, &mut side, sink)
+        }
+        Code::Script(body) => {
+            machine.vm()?.run(script_of(body), plan.keys, plan.args, &mut side, sink)
+        }
+    };
     ran.map_err(|failure| as_error(failure.line))
 }

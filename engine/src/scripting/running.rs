@@ -20,11 +20,11 @@ const KILLED: u32 = 2;
 
 /// What runs, for FUNCTION STATS.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Label {
+pub(crate) struct Label {
     /// The function's name; of a script, nothing.
-    pub function: Option<Box<[u8]>>,
+    pub(crate) function: Option<Box<[u8]>>,
     /// The command with its arguments.
-    pub command: Vec<Box<[u8]>>,
+    pub(crate) command: Vec<Box<[u8]>>,
 }
 
 /// One running script.
@@ -111,10 +111,11 @@ impl LongScripts {
         if killed > 0 { Ok(()) } else { Err(ScriptError::Unkillable) }
     }
 
-    /// What runs longest, and for how long in milliseconds.
-    pub(crate) fn longest(&self) -> Option<(Label, u64)> {
+    /// The function that runs longest, and for how long in milliseconds.
+    pub(crate) fn longest_function(&self) -> Option<(Label, u64)> {
         let scripts = lock(&self.0);
-        let longest = scripts.iter().max_by_key(|running| running.elapsed_ms.get())?;
+        let functions = scripts.iter().filter(|running| lock(&running.label).function.is_some());
+        let longest = functions.max_by_key(|running| running.elapsed_ms.get())?;
         Some((lock(&longest.label).clone(), longest.elapsed_ms.get()))
     }
 }
@@ -140,7 +141,7 @@ mod tests {
         running.reset();
         scripts.add(&running, function.clone());
         assert_eq!(scripts.kill(false), Err(ScriptError::BusyFunction));
-        assert_eq!(scripts.longest(), Some((function, 0)));
+        assert_eq!(scripts.longest_function(), Some((function, 0)));
         assert_eq!(scripts.kill(true), Ok(()));
     }
 }

@@ -196,7 +196,7 @@ impl<'t, 's> Unit<'t, 's> {
         if self.courier.again.get() {
             return Err(CommandError::CannotWait);
         }
-        self.permit(spec)?;
+        self.permit(spec, args)?;
         let db = self.scope.db;
         self.courier.host(|host| host.scripted(spec, db, args));
         self.prepare_and_call(spec, args, sink)
@@ -241,9 +241,15 @@ impl<'t, 's> Unit<'t, 's> {
     }
 
     /// Whether a script may run the command at all.
-    fn permit(&self, spec: &CommandSpec) -> Result<(), CommandError> {
+    fn permit(&self, spec: &CommandSpec, args: &[&[u8]]) -> Result<(), CommandError> {
         if spec.flags.contains(Flags::NO_SCRIPT) {
             return Err(ScriptError::CommandForbidden.into());
+        }
+        // Other blocking commands are not for scripts at all; these are, without the option.
+        let blocks = |arg: &&[u8]| arg.eq_ignore_ascii_case(b"block");
+        let options = || args.iter().take_while(|arg| !arg.eq_ignore_ascii_case(b"streams"));
+        if spec.flags.contains(Flags::BLOCKING) && options().any(blocks) {
+            return Err(ScriptError::BlockOption(spec.name.to_ascii_uppercase()).into());
         }
         // What others hear counts as a write here, as in Redis.
         if self.rights.read_only && spec.flags.intersects(Flags::WRITE.or(Flags::MAY_REPLICATE)) {

@@ -181,6 +181,8 @@ fn scripts(fields: &mut Fields, reading: &Reading<'_>) {
     fields.add("used_memory_vm_eval", stats.vm_bytes);
     fields.add("used_memory_scripts_eval", stats.script_bytes);
     fields.add("number_of_cached_scripts", stats.scripts);
+    fields.add("number_of_functions", stats.functions);
+    fields.add("number_of_libraries", stats.libraries);
     fields.add_bytes("used_memory_vm_total", stats.vm_bytes);
     fields.add_bytes("used_memory_scripts", stats.script_bytes);
 }

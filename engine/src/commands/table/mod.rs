@@ -15,6 +15,8 @@ mod command;
 mod connection;
 mod dump;
 mod expire;
+#[cfg(feature = "scripting")]
+mod functions;
 mod geo;
 mod hash_fields;
 mod hashes;
@@ -48,6 +50,8 @@ const GROUPS: &[&[CommandSpec]] = &[
     connection::ROWS,
     dump::ROWS,
     expire::ROWS,
+    #[cfg(feature = "scripting")]
+    functions::ROWS,
     geo::ROWS,
     hash_fields::ROWS,
     hashes::ROWS,

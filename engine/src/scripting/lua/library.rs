@@ -71,6 +71,18 @@ impl ScriptFlags {
         *flag = true;
         true
     }
+
+    /// Names of the flags that are set.
+    pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
+        let flags = [
+            ("no-writes", self.no_writes),
+            ("allow-oom", self.allow_oom),
+            ("allow-stale", self.allow_stale),
+            ("no-cluster", self.no_cluster),
+            ("allow-cross-slot-keys", self.allow_cross_slot_keys),
+        ];
+        flags.into_iter().filter(|(_, set)| *set).map(|(name, _)| name)
+    }
 }
 
 /// Code to load.
