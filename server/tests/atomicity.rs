@@ -34,6 +34,24 @@ fn exec(writer: u64, step: u64) -> Vec<Vec<String>> {
     requests
 }
 
+/// A script that declares one of the keys that it writes.
+fn script(writer: u64, step: u64) -> Vec<Vec<String>> {
+    let body = "for i = 0, ARGV[2] do redis.call('SET', 'torn:' .. i, ARGV[1]) end";
+    let last = (KEYS - 1).to_string();
+    // The two begin at different keys, so that they want what the other one has.
+    let first = format!("torn:{}", writer * 5);
+    let words = ["EVAL", body, "1", &first, &format!("{writer}:{step}"), &last];
+    vec![words.map(str::to_owned).to_vec()]
+}
+
+/// Reads all keys in a script.
+fn reading_script() -> Vec<Vec<String>> {
+    let body = "local all = {} for i = 0, ARGV[1] do all[i + 1] = redis.call('GET', 'torn:' .. i) \
+                end return all";
+    let last = (KEYS - 1).to_string();
+    vec![["EVAL_RO", body, "0", &last].map(str::to_owned).to_vec()]
+}
+
 /// Two writers write all keys while two readers read them with `read`, each on a connection of
 /// its own; the server spreads connections over its reactors.
 fn no_torn_read(
@@ -246,4 +264,17 @@ fn swapdb_is_seen_whole() {
             });
         }
     });
+}
+
+#[test]
+fn scripts_are_seen_whole() {
+    for threads in [2, 4] {
+        no_torn_read(&Zumic { threads }, script, mget);
+    }
+}
+
+#[test]
+fn scripts_see_everything_at_one_instant() {
+    no_torn_read(&Zumic { threads: 2 }, script, reading_script);
+    no_torn_read(&Zumic { threads: 2 }, mset, reading_script);
 }

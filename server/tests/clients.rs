@@ -20,7 +20,7 @@ const INSTALL_MAX: Duration = Duration::from_secs(180);
 const RUN_MAX: Duration = Duration::from_secs(90);
 
 const REDIS_PY: &str = "redis==6.4.0";
-const NODE_PACKAGES: [&str; 2] = ["ioredis@5.8.2", "redis@5.9.0"];
+const NODE_PACKAGES: [&str; 3] = ["bullmq@6.7.0", "ioredis@5.8.2", "redis@5.9.0"];
 
 /// Packages of the larger Python programs, one a line.
 const SERVICES: &str = include_str!("clients/services.txt");
@@ -110,7 +110,7 @@ fn service_packages() -> PathBuf {
         let mut pip = Command::new("python3");
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
         pip.arg("--target").arg(path).arg("--requirement").arg(program("services.txt"));
-        must_run(pip, INSTALL_MAX, "installing Celery, RQ and Flask");
+        must_run(pip, INSTALL_MAX, "installing Celery, RQ, Flask and Django");
     })
 }
 
@@ -123,7 +123,7 @@ fn node_packages() -> PathBuf {
         npm.current_dir(path);
         npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", "."]);
         npm.args(NODE_PACKAGES);
-        must_run(npm, INSTALL_MAX, "installing ioredis and node-redis");
+        must_run(npm, INSTALL_MAX, "installing BullMQ, ioredis and node-redis");
     })
 }
 
@@ -182,6 +182,16 @@ fn rq_worker() {
 }
 
 #[test]
+fn locks() {
+    python("locks.py", service_packages, &[&[]]);
+}
+
+#[test]
+fn django_cache() {
+    python("django_cache.py", service_packages, &[&[]]);
+}
+
+#[test]
 fn flask_app() {
     python("flask_app.py", service_packages, &[&[]]);
 }
@@ -198,6 +208,11 @@ fn node(file: &str) {
         let said = must_run(node, RUN_MAX, &format!("{file} on {}", server.name()));
         assert!(said.contains("ok"), "{said}");
     }
+}
+
+#[test]
+fn bullmq() {
+    node("bullmq.cjs");
 }
 
 #[test]

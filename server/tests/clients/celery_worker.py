@@ -3,10 +3,8 @@
 usage: celery_worker.py PORT     (run by ../clients.rs; exits with 1 on the first failure)
 
 The worker is another process that loads this file as a module, as `celery -A` does. Tasks are
-sent, retried, grouped and joined, all without scripts. One thing does need them and is left
-out: workers give back the tasks of lost workers at their start and ever again, under a lock
-that redis-py releases by EVALSHA. The program holds that lock from before the worker's start,
-so that the worker finds it taken and goes on without.
+sent, retried, grouped and joined. Workers give back the tasks of lost workers at their start and
+ever again, under a lock that redis-py releases by EVALSHA.
 """
 
 import contextlib
@@ -136,7 +134,6 @@ def main():
     port = sys.argv[1]
     broker, results = (redis.Redis(port=int(port), db=number) for number in (0, 1))
     broker.flushall()
-    broker.set("unacked_mutex", "held by the test")
     signal.signal(signal.SIGALRM, out_of_time)
     signal.alarm(75)
     here = os.path.dirname(os.path.abspath(__file__))

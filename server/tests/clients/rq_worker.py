@@ -3,10 +3,11 @@
 usage: rq_worker.py PORT     (run by ../clients.rs; exits with 1 on the first failure)
 
 The worker is another process, started by RQ's own command, that imports this file for its jobs.
-Left out is what RQ does by scripts: its scheduler, and jobs that are unique by their id.
+Its scheduler, which works under a lock, and jobs that are unique by their id are scripts.
 """
 
 import contextlib
+import datetime
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import time
 import redis
 import rq
 import rq.command
+import rq.job
 import rq.registry
 
 LIMIT_S = 30
@@ -89,6 +91,13 @@ def failures(queue):
     assert ended(again).return_value() == 3
 
 
+def scheduled(queue):
+    """The scheduler runs in the worker."""
+    job = queue.enqueue_in(datetime.timedelta(seconds=1), add, 20, 22)
+    assert job.get_status() == rq.job.JobStatus.SCHEDULED
+    assert ended(job).return_value() == 42
+
+
 def control(queue):
     """Commands to a worker go out by pub/sub."""
     (worker,) = rq.Worker.all(queue=queue)
@@ -118,13 +127,14 @@ def main():
     signal.signal(signal.SIGALRM, out_of_time)
     signal.alarm(75)
     here = os.path.dirname(os.path.abspath(__file__))
-    command = [sys.executable, "-m", "rq.cli", "worker", "--path", here, "--quiet"]
+    command = [sys.executable, "-m", "rq.cli", "worker", "--with-scheduler", "--path", here, "--quiet"]
     command += ["--url", f"redis://127.0.0.1:{port}/0", "shop"]
     with tempfile.TemporaryFile("w+") as log:
         worker = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         try:
             jobs(queue)
             failures(queue)
+            scheduled(queue)
             control(queue)
             assert queue.count == 0
             worker.terminate()
