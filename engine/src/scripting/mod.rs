@@ -102,10 +102,6 @@ impl Scripting {
 impl crate::Context<'_> {
     /// Logs a command that has changed the libraries; the store is this session's.
     pub(crate) fn log_libraries(&mut self, words: &[&[u8]]) {
-        if let Some(journal) = &mut self.state.journal {
-            journal.stage(0, words);
-            let tid = self.next_tid(crate::Tid::ZERO);
-            self.close_journal(Some(tid));
-        }
+        self.stage(0, words);
     }
 }

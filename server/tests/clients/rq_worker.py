@@ -127,7 +127,8 @@ def main():
     signal.signal(signal.SIGALRM, out_of_time)
     signal.alarm(75)
     here = os.path.dirname(os.path.abspath(__file__))
-    command = [sys.executable, "-m", "rq.cli", "worker", "--with-scheduler", "--path", here, "--quiet"]
+    command = [sys.executable, "-m", "rq.cli", "worker", "--path", here, "--quiet"]
+    command += ["--with-scheduler"]
     command += ["--url", f"redis://127.0.0.1:{port}/0", "shop"]
     with tempfile.TemporaryFile("w+") as log:
         worker = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)

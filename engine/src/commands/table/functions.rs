@@ -2,6 +2,7 @@
 //!
 //! Legend: see [`super`].
 
+use crate::EffectForm;
 use crate::commands::argument::{one_of, text, token};
 use crate::commands::functions;
 use crate::commands::spec::{Categories, CommandSpec, Flags, Group, Handler};
@@ -18,6 +19,7 @@ const FUNCTION: &[CommandSpec] = &[
         summary: "Delete a function by name",
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         arguments: &[text("library-name")],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(functions::delete),
         ..CommandSpec::DEFAULT
     },
@@ -44,6 +46,7 @@ const FUNCTION: &[CommandSpec] = &[
         summary: "Deleting all functions",
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         arguments: &[one_of("async", &[token("async", "ASYNC"), token("sync", "SYNC")]).optional()],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(functions::flush),
         ..CommandSpec::DEFAULT
     },
@@ -98,6 +101,7 @@ const FUNCTION: &[CommandSpec] = &[
         summary: "Create a function with the given arguments (name, code, description)",
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         arguments: &[token("replace", "REPLACE").optional(), text("function-code")],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(functions::load),
         ..CommandSpec::DEFAULT
     },
@@ -119,6 +123,7 @@ const FUNCTION: &[CommandSpec] = &[
             )
             .optional(),
         ],
+        effect: EffectForm::Explicit,
         handler: Handler::Engine(functions::restore),
         ..CommandSpec::DEFAULT
     },
@@ -129,7 +134,8 @@ const FUNCTION: &[CommandSpec] = &[
         categories: Categories::SCRIPTING,
         group: Group::Scripting,
         since: "7.0.0",
-        summary: "Return information about the function currently running (name, description, duration)",
+        summary: "Return information about the function currently running (name, \
+            description, duration)",
         tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
         handler: Handler::Engine(functions::stats),
         ..CommandSpec::DEFAULT

@@ -132,6 +132,12 @@ impl Words<'_> {
                 let edge = self.random.pick(&[&b"["[..], b"("]);
                 [edge, &*self.member()].concat()
             }
+            "library" => self.library(),
+            "libraries" => {
+                let engine = engine::Engine::builder().build();
+                engine.load_function_library(&self.library()).expect("it registers a function");
+                engine.dump_functions()
+            }
             "lon" => self.number(-170, 340),
             "m" => self.member(),
             "ms" => self.number(1, 60),
@@ -163,6 +169,14 @@ impl Words<'_> {
             1 => format!("wide{}", self.random.below(200)).into_bytes(),
             at => format!("m{}", at % 10).into_bytes(),
         }
+    }
+
+    /// One of a few libraries of functions.
+    fn library(&mut self) -> Vec<u8> {
+        let name = ["one", "two"][usize::from(self.random.below(2) == 0)];
+        let answer = self.random.below(5);
+        let code = format!("redis.register_function('{name}', function() return {answer} end)");
+        format!("#!lua name={name}\n{code}").into_bytes()
     }
 
     fn value(&mut self) -> Vec<u8> {

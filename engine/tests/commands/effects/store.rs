@@ -87,6 +87,11 @@ pub(crate) fn replay(engine: &Engine, log: &mut [Entry], note: &str) {
 pub(crate) fn contents(engine: &Engine) -> BTreeMap<(u16, Vec<u8>), String> {
     let mut session = engine.session();
     let mut all = BTreeMap::new();
+    // In a place that is no database's.
+    if engine.script_stats().libraries > 0 {
+        let functions = engine.dump_functions().escape_ascii().to_string();
+        all.insert((u16::MAX, b"functions".to_vec()), functions);
+    }
     for db in 0..DATABASES {
         for key in elements(ask(&mut session, db, &[b"KEYS", b"*"])) {
             let Value::Bulk(key) = key else { panic!("{key:?} is no key") };

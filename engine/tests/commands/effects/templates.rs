@@ -138,6 +138,11 @@ pub(crate) const WRITES: &[&str] = &[
     "TS.CREATE {t} [RETENTION 200|] [CHUNK_SIZE 48|] [DUPLICATE_POLICY LAST|] [LABELS a {v}|]",
     "TS.DEL {t} {time} {time}",
     "TS.MADD ({t} [*|{time}] {f})+",
+    // Functions.
+    "FUNCTION DELETE [one|two]",
+    "FUNCTION FLUSH [SYNC|]",
+    "FUNCTION LOAD [REPLACE|] {library}",
+    "FUNCTION RESTORE {libraries} [APPEND|FLUSH|REPLACE]",
 ];
 
 /// What makes streams with groups that have pending entries.
