@@ -6,9 +6,9 @@
 //!
 //! Reading order: `sync`, `guard`, `tid`, `epoch` (the ground); `slab`, `record`, `map`,
 //! `structures` (the data);
-//! `intent`, `context`, `dispatch`, `transaction` (how commands become atomic); `shared`,
-//! `session`, `engine` (who owns what); `maintain`, `evict` (background); `commands` (what
-//! clients say).
+//! `intent`, `context`, `dispatch`, `transaction` (how commands become atomic); `effect`,
+//! `journal`, `replay` (what a write leaves in the log); `shared`, `session`, `engine` (who owns
+//! what); `maintain`, `evict` (background); `commands` (what clients say).
 
 pub mod collection;
 pub mod commands;

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use zumic_error::{CommandError, ScriptError};
@@ -13,7 +13,7 @@ use super::{Progress, Scripts};
 use crate::commands::{CommandSpec, HostCommand, lookup};
 use crate::reply::Discard;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
-use crate::{Context, Engine, Halt, Host, ReplySink, Scope, Tape, Turn};
+use crate::{Context, Engine, Halt, Host, Journal, JournalSource, ReplySink, Scope, Tape, Turn};
 
 const NOW_MS: u64 = 1_700_000_000_000;
 
@@ -488,4 +488,78 @@ fn a_tape_plays_what_it_heard() {
     let mut text = Text::default();
     tape.play(&mut text);
     assert_eq!(text.0, "*2 one 2");
+}
+
+/// Entries of scripts' journals: effects in words, with their entry's TID.
+#[derive(Clone, Debug, Default)]
+struct Entries(Arc<Mutex<Vec<String>>>);
+
+#[derive(Debug)]
+struct Recorder {
+    entries: Entries,
+    staged: Vec<String>,
+}
+
+impl JournalSource for Entries {
+    fn make(&self) -> Box<dyn Journal> {
+        Box::new(Recorder { entries: self.clone(), staged: Vec::new() })
+    }
+}
+
+impl Journal for Recorder {
+    fn stage(&mut self, _: u16, words: &[&[u8]]) {
+        let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
+        self.staged.push(words.join(" "));
+    }
+    fn publish(&mut self, _: crate::Tid, _: u64) {
+        let entry = std::mem::take(&mut self.staged).join("; ");
+        self.entries.0.lock().unwrap().push(entry);
+    }
+    fn withdraw(&mut self) {
+        self.staged.clear();
+    }
+    fn turn_ended(&mut self) {
+        assert!(self.staged.is_empty(), "{:?} is neither published nor withdrawn", self.staged);
+    }
+    fn is_congested(&self) -> bool {
+        false
+    }
+    fn fault(&self) -> Option<String> {
+        None
+    }
+}
+
+#[test]
+fn a_script_is_one_entry_of_the_log_or_none() {
+    let (engine, entries) = (Engine::builder().build(), Entries::default());
+    engine.set_journals(Box::new(entries.clone()));
+    let (mut session, mut owner) = (engine.session(), engine.session());
+    let mut scripts = Scripts::default();
+    let whole = || {
+        job(
+            &["a"],
+            Box::new(|unit| {
+                call(unit, "SET a 1")?;
+                call(unit, "SADD u x")?;
+                call(unit, "GET busy")?;
+                call(unit, "KEYS *")?;
+                call(unit, "SPOP u")?;
+                call(unit, "FLUSHDB")?;
+                call(unit, "SET c 3").map(drop)
+            }),
+        )
+    };
+    owner.enter(NOW_MS).with_context(0, |context| {
+        context.take(&[(0, b"busy")]).unwrap();
+        let (mut scope, mut host) = (Scope::default(), Clockwork::default());
+        let mut turn = session.enter(NOW_MS);
+        let progress = scripts.start(&mut turn, &mut scope, &mut host, whole(), &mut Discard);
+        assert!(matches!(progress, Progress::Ended(Err(Halt::Busy))));
+        assert!(host.undone > 0, "it wrote, and went back");
+        context.finish();
+    });
+    assert_eq!(*entries.0.lock().unwrap(), [""; 0]);
+    run(&mut session.enter(NOW_MS), &mut scripts, whole).unwrap();
+    let want = "SET a 1; SADD u x; SREM u x; FLUSHDB; SET c 3";
+    assert_eq!(*entries.0.lock().unwrap(), [want]);
 }
