@@ -89,6 +89,16 @@ fn a_dump_goes_through_zumic_and_comes_back_the_same() {
     let done = finish(cli, LIMIT);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert_eq!(digest(&mut redis_with(&out).connect()), digest(&mut client));
+    // A data directory without a server does as well, and twice changes nothing.
+    let data = middle.folder().join("data");
+    let data = data.to_str().expect("a path");
+    for _ in 0..2 {
+        let done = zumic(&["import", dump.to_str().expect("a path"), "--dir", data]);
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        let done = zumic(&["export", "--rdb", path, "--dir", data]);
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        assert_eq!(digest(&mut redis_with(&out).connect()), digest(&mut client));
+    }
     // And so does a Redis that is written down by the same command.
     let done = zumic(&["export", "--rdb", path, "--from", &url(&redis)]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
@@ -134,6 +144,13 @@ fn a_log_in_parts_is_replayed_and_its_torn_end_is_reported() {
             zumic(&["export", "--rdb", out.to_str().expect("a path"), "--from", &url(&target)]);
         assert_eq!(done.code, Some(0), "{}", done.stderr);
         assert_eq!(digest(&mut redis_with(&out).connect()), want, "preamble {preamble}");
+        let data = target.folder().join("data");
+        let data = data.to_str().expect("a path");
+        let done = zumic(&["import", log.to_str().expect("a path"), "--dir", data]);
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        let done = zumic(&["export", "--rdb", out.to_str().expect("a path"), "--dir", data]);
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        assert_eq!(digest(&mut redis_with(&out).connect()), want, "into a directory");
         // Damage in the middle is another matter.
         fs::write(&last, [&b"nonsense\r\n"[..], &whole].concat()).expect("the damage");
         let done = import();

@@ -48,53 +48,64 @@ pub struct Fetched {
 /// there is no new file.
 pub fn fetch(access: &Access, path: &Path) -> Result<Fetched, Error> {
     let mut server = Server::enter(access)?;
-    // What Redis 7.0 does not read is only known at the end, and the version stands in front: the
-    // rare second time, it is the newer one.
-    let fetched = write(&mut server, path, VERSION)?;
-    match fetched {
-        Ok(fetched) => Ok(fetched),
-        Err(TooOld) => write(&mut server, path, VERSION_NEWEST)?
-            .map_err(|TooOld| Error::new(ErrorKind::Reply, "DUMP gives a version to come")),
-    }
+    write(path, |writer, version| fill(&mut server, writer, version))
 }
 
-/// A value is not of this version.
-struct TooOld;
+/// How filling a file went.
+pub(super) enum Written {
+    /// So many keys are in it, and so many are left out.
+    Keys { keys: u64, left_out: u64 },
+    /// A value is not of this version.
+    TooOld,
+}
 
-fn write(server: &mut Server, path: &Path, version: u16) -> Result<Result<Fetched, TooOld>, Error> {
+/// Writes a file under another name, and gives it its own when it is whole.
+///
+/// What Redis 7.0 does not read is only known at the end, and the version stands in front: the rare
+/// second time, it is the newer one.
+pub(super) fn write(
+    path: &Path,
+    mut fill: impl FnMut(&mut FileWriter<File>, u16) -> Result<Written, Error>,
+) -> Result<Fetched, Error> {
     let temporary = path.with_extension("rdb-part");
     let what = || format!("writing {}", temporary.display());
-    let file = File::create(&temporary).context(ErrorKind::Io, what())?;
-    let mut writer = FileWriter::new(file, version);
-    let filled = fill(server, &mut writer);
-    let done = match filled {
-        Ok(Ok((keys, left_out))) => {
-            let finished = writer.finish().and_then(|(file, bytes)| {
-                file.sync_all()?;
-                fs::rename(&temporary, path)?;
-                Ok(bytes)
-            });
-            let bytes = finished.context(ErrorKind::Io, what())?;
-            return Ok(Ok(Fetched { keys, left_out, bytes, version }));
+    for version in [VERSION, VERSION_NEWEST] {
+        let file = File::create(&temporary).context(ErrorKind::Io, what())?;
+        let mut writer = FileWriter::new(file, version);
+        writer.note("redis-ver", "7.2.4");
+        writer.note("redis-bits", "64");
+        match fill(&mut writer, version) {
+            Ok(Written::TooOld) => {}
+            Ok(Written::Keys { keys, left_out }) => {
+                let finished = writer.finish().and_then(|(file, bytes)| {
+                    file.sync_all()?;
+                    fs::rename(&temporary, path)?;
+                    Ok(bytes)
+                });
+                let bytes = finished.context(ErrorKind::Io, what())?;
+                return Ok(Fetched { keys, left_out, bytes, version });
+            }
+            Err(error) => {
+                drop(writer);
+                // What is incomplete is of no use; a failure to remove it changes nothing.
+                drop(fs::remove_file(&temporary));
+                return Err(error);
+            }
         }
-        Ok(Err(old)) => Ok(Err(old)),
-        Err(error) => Err(error),
-    };
-    drop(writer);
-    // What is incomplete is of no use; a failure to remove it changes nothing.
+    }
     drop(fs::remove_file(&temporary));
-    done
+    Err(Error::new(ErrorKind::Reply, "DUMP gives values of a version to come"))
 }
 
-type Filled = Result<(u64, u64), TooOld>;
-
-fn fill(server: &mut Server, writer: &mut FileWriter<File>) -> Result<Filled, Error> {
+fn fill(
+    server: &mut Server,
+    writer: &mut FileWriter<File>,
+    version: u16,
+) -> Result<Written, Error> {
     let (mut keys, mut left_out) = (0, 0);
     let databases = server.databases()?;
     let total = databases.iter().map(|(_, count)| count).sum();
     let mut meter = Meter::new("of the keys exported", total);
-    writer.note("redis-ver", "7.2.4");
-    writer.note("redis-bits", "64");
     for (db, count) in databases {
         server.ask_plain(&["SELECT", &db.to_string()])?;
         writer.database(db, count, 0);
@@ -111,8 +122,8 @@ fn fill(server: &mut Server, writer: &mut FileWriter<File>) -> Result<Filled, Er
                 })?;
                 if writer.encoded(db, &key, deadline, type_byte, value) {
                     keys += 1;
-                } else if version_of(type_byte) > VERSION {
-                    return Ok(Err(TooOld));
+                } else if version_of(type_byte) > version {
+                    return Ok(Written::TooOld);
                 } else {
                     left_out += 1;
                 }
@@ -125,7 +136,7 @@ fn fill(server: &mut Server, writer: &mut FileWriter<File>) -> Result<Filled, Er
         }
     }
     meter.finish();
-    Ok(Ok((keys, left_out)))
+    Ok(Written::Keys { keys, left_out })
 }
 
 /// Sixteen bytes that stand for a key: two of the same are not expected in a lifetime.

@@ -2,12 +2,14 @@
 //!
 //! Why it exists: moving must not need a program that somebody has to write. Both talk to a
 //! running server, so they work while it serves, with whatever keeps its data, and with Redis at
-//! the other end as well. Not for backups of a server: those are its own files.
+//! the other end as well; or they work on a data directory that no server uses. Not for backups
+//! of a server: those are its own files.
 //!
 //! Reading order: [`options`] (what was asked), `source` (what is read: a dump file, a log, a
-//! directory of both), `log` (commands in a file), `target` (where it goes), `fetch` (the way
-//! out), `meter` (how far it is).
+//! directory of both), `log` (commands in a file), `target` and `directory` (where it goes),
+//! `fetch` (the way out), `meter` (how far it is).
 
+mod directory;
 mod fetch;
 mod log;
 mod meter;
@@ -22,10 +24,11 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use zumic_error::{Error, ErrorKind, ResultExt as _, Status};
 
+use directory::Store;
 pub use fetch::{Fetched, fetch};
 use options::{Options, Task};
 use source::Source;
-use target::Target;
+use target::{Sent, Server, Target};
 
 /// Whether the arguments behind the program's name are for this module.
 #[must_use]
@@ -65,14 +68,19 @@ pub(crate) fn say(line: &str) {
 
 /// Imports; false when parts were refused.
 fn bring_in(import: &options::Import) -> Result<bool, Error> {
-    let access = import.to.access()?;
     let source = Source::find(&import.source)?;
-    let mut target = Target::open(&access)?;
+    let mut target = match &import.dir {
+        Some(dir) => {
+            let store = Store::open(dir, import.databases)?;
+            Target::Directory(Box::new(store), Sent::default())
+        }
+        None => Target::Server(Box::new(Server::open(&import.to.access()?)?)),
+    };
     let mut meter = meter::Meter::new("imported", source.bytes());
     let found = source.read(&mut target, &mut meter)?;
     let refused = target.finish()?;
     meter.finish();
-    let target::Sent { keys, commands, functions, .. } = refused;
+    let Sent { keys, commands, functions, .. } = refused;
     say(&format!("{keys} keys, {commands} commands and {functions} libraries of functions"));
     for (name, count) in &found.modules {
         say(&format!("left out: {count} keys of the module type {name}"));
@@ -91,8 +99,10 @@ fn bring_in(import: &options::Import) -> Result<bool, Error> {
 
 /// Exports; false when keys were left out.
 fn take_out(export: &options::Export) -> Result<bool, Error> {
-    let access = export.from.access()?;
-    let fetched = fetch(&access, &export.rdb)?;
+    let fetched = match &export.dir {
+        Some(dir) => Store::open(dir, export.databases)?.export(&export.rdb)?,
+        None => fetch(&export.from.access()?, &export.rdb)?,
+    };
     report(&fetched, &export.rdb);
     Ok(fetched.left_out == 0)
 }

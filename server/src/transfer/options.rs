@@ -31,7 +31,7 @@ pub enum Task {
     /// Write all keys of a running server into a dump file that Redis 7.0 and later read.
     ///
     /// Keys are read one after the other while the server goes on: each is exact, the file as a
-    /// whole is not of one instant.
+    /// whole is not of one instant. With --dir it is.
     Export(Export),
     /// Send a dump file, an append-only file or a directory of Redis to a running server.
     ///
@@ -47,6 +47,13 @@ pub struct Import {
     /// The server.
     #[arg(long, value_name = "url", default_value = "zumic://127.0.0.1")]
     pub to: Place,
+    /// Fill this data directory instead, which no server may be using. What was in it stays, and
+    /// is as it was until everything was imported.
+    #[arg(long, value_name = "directory", conflicts_with = "to")]
+    pub dir: Option<PathBuf>,
+    /// Number of databases, with --dir.
+    #[arg(long, value_name = "count", default_value_t = 16, requires = "dir")]
+    pub databases: u16,
 }
 
 /// `zumic export`.
@@ -58,6 +65,13 @@ pub struct Export {
     /// The server.
     #[arg(long, value_name = "url", default_value = "zumic://127.0.0.1")]
     pub from: Place,
+    /// Read this data directory instead, which no server may be using: the file is then of one
+    /// instant.
+    #[arg(long, value_name = "directory", conflicts_with = "from")]
+    pub dir: Option<PathBuf>,
+    /// Number of databases, with --dir.
+    #[arg(long, value_name = "count", default_value_t = 16, requires = "dir")]
+    pub databases: u16,
 }
 
 /// A server, as redis://user:password@host:port or with zumic://. A password may also be in the

@@ -14,7 +14,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use engine::persist::rdb::file::{FileReader, Part};
+use engine::persist::rdb::file::FileReader;
 use zumic_error::{Error, ErrorKind, ResultExt as _};
 
 use super::log::{LogReader, Read1};
@@ -87,18 +87,8 @@ fn read_file(
     let begin = stream.fill_buf().context(ErrorKind::Io, "reading")?;
     let tail = if begin.starts_with(b"REDIS") {
         let mut reader = FileReader::open(stream)?;
-        while let Some(part) = reader.next_part()? {
-            match part {
-                Part::Entry(entry) => target.entry(&entry)?,
-                Part::Function(library) => target.function(&library)?,
-                Part::ModuleValue(name) => {
-                    let name = String::from_utf8_lossy(&name).into_owned();
-                    *found.modules.entry(name).or_default() += 1;
-                }
-                Part::Aux(..) | Part::ModuleAux(_) => {}
-            }
-            meter.set(before + reader.position());
-        }
+        let progress = &mut |position| meter.set(before + position);
+        target.dump(&mut reader, &mut found.modules, progress)?;
         let before = before + reader.position();
         let rest = BufReader::with_capacity(BUFFER_BYTES, reader.into_rest());
         read_commands(rest, before, target, meter)?

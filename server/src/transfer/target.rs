@@ -1,16 +1,21 @@
-//! Where imported data go: a running server, over one connection.
+//! Where imported data go: a running server, over one connection, or a directory.
 //!
-//! Why it exists: requests are sent in batches, so that a round trip is paid for hundreds of keys.
-//! A key that the server refuses is remembered and the import goes on; a server that cannot take
-//! anything (no memory, a log that stopped) ends it.
+//! Why it exists: a source does not care where its keys go. To a server, requests are sent in
+//! batches, so that a round trip is paid for hundreds of keys. A key that the server refuses is
+//! remembered and the import goes on; a server that cannot take anything (no memory, a log that
+//! stopped) ends it.
+
+use std::collections::BTreeMap;
+use std::io::Read;
 
 use engine::Access as Use;
 use engine::persist::rdb::checksum;
-use engine::persist::rdb::file::FileEntry;
+use engine::persist::rdb::file::{FileEntry, FileReader, Part};
 use engine::persist::rdb::value::version_of;
 use protocol::encode_request;
 use zumic_error::{Error, ErrorKind};
 
+use super::directory::Store;
 use crate::cli::connection::{Connection, Waited, Writer};
 use crate::cli::login;
 use crate::cli::options::Access;
@@ -45,9 +50,18 @@ pub(super) struct Sent {
     pub(super) refusals: Vec<String>,
 }
 
+impl Sent {
+    fn refuse(&mut self, what: &str, text: &str) {
+        self.refused += 1;
+        if self.refusals.len() < TOLD_MAX {
+            self.refusals.push(format!("{what}: {text}"));
+        }
+    }
+}
+
 /// A server that is being filled.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(super) struct Server {
     connection: Connection,
     writer: Writer,
     requests: Vec<u8>,
@@ -56,7 +70,7 @@ pub(super) struct Target {
     sent: Sent,
 }
 
-impl Target {
+impl Server {
     pub(super) fn open(access: &Access) -> Result<Self, Error> {
         let connection = login::enter(access)?.connection;
         let writer = connection.writer()?;
@@ -71,7 +85,7 @@ impl Target {
     }
 
     /// Sends a key of a dump file.
-    pub(super) fn entry(&mut self, entry: &FileEntry) -> Result<(), Error> {
+    fn entry(&mut self, entry: &FileEntry) -> Result<(), Error> {
         if entry.db != self.database {
             self.database = entry.db;
             let select = [b"SELECT".to_vec(), entry.db.to_string().into_bytes()];
@@ -97,12 +111,12 @@ impl Target {
     }
 
     /// Sends a library of functions.
-    pub(super) fn function(&mut self, library: &[u8]) -> Result<(), Error> {
+    fn function(&mut self, library: &[u8]) -> Result<(), Error> {
         self.push(&[&b"FUNCTION"[..], b"LOAD", b"REPLACE", library], Purpose::Function)
     }
 
     /// Sends a command of a log.
-    pub(super) fn command(&mut self, words: &[Vec<u8>]) -> Result<(), Error> {
+    fn command(&mut self, words: &[Vec<u8>]) -> Result<(), Error> {
         if words[0].eq_ignore_ascii_case(b"SELECT") {
             let number = words.get(1).and_then(|word| std::str::from_utf8(word).ok());
             self.database = number.and_then(|text| text.parse().ok()).unwrap_or(self.database);
@@ -112,7 +126,7 @@ impl Target {
     }
 
     /// Sends the commands of a transaction as one.
-    pub(super) fn transaction(&mut self, commands: &[Vec<Vec<u8>>]) -> Result<(), Error> {
+    fn transaction(&mut self, commands: &[Vec<Vec<u8>>]) -> Result<(), Error> {
         self.push(&[b"MULTI"], Purpose::Frame("MULTI"))?;
         for words in commands {
             self.push(words, Purpose::Frame("a command of a transaction"))?;
@@ -185,17 +199,92 @@ impl Target {
         if matches!(code, "OOM" | "MISCONF" | "NOAUTH" | "NOPERM" | "READONLY" | "LOADING") {
             return Err(Error::new(ErrorKind::Reply, format!("{what}: {text}")));
         }
-        self.sent.refused += 1;
-        if self.sent.refusals.len() < TOLD_MAX {
-            self.sent.refusals.push(format!("{what}: {text}"));
-        }
+        self.sent.refuse(what, text);
         Ok(())
     }
 
     /// Sends what is left; answers what the server took.
-    pub(super) fn finish(mut self) -> Result<Sent, Error> {
+    fn finish(mut self) -> Result<Sent, Error> {
         self.flush()?;
         Ok(self.sent)
+    }
+}
+
+/// Where imported data go.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// Into a directory, by an engine of our own.
+    Directory(Box<Store>, Sent),
+    /// To a server.
+    Server(Box<Server>),
+}
+
+impl Target {
+    /// Takes everything of a dump file.
+    pub(super) fn dump<R: Read>(
+        &mut self,
+        reader: &mut FileReader<R>,
+        modules: &mut BTreeMap<String, u64>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), Error> {
+        let server = match self {
+            Self::Directory(store, sent) => {
+                let report = store.dump(reader, progress)?;
+                sent.keys += report.keys;
+                for (name, count) in report.modules {
+                    *modules.entry(name).or_default() += count;
+                }
+                for _ in report.functions {
+                    sent.refuse("a library of functions", "only a server takes those");
+                }
+                return Ok(());
+            }
+            Self::Server(server) => server,
+        };
+        while let Some(part) = reader.next_part()? {
+            match part {
+                Part::Entry(entry) => server.entry(&entry)?,
+                Part::Function(library) => server.function(&library)?,
+                Part::ModuleValue(name) => {
+                    let name = String::from_utf8_lossy(&name).into_owned();
+                    *modules.entry(name).or_default() += 1;
+                }
+                Part::Aux(..) | Part::ModuleAux(_) => {}
+            }
+            progress(reader.position());
+        }
+        Ok(())
+    }
+
+    /// Takes a command of a log.
+    pub(super) fn command(&mut self, words: &[Vec<u8>]) -> Result<(), Error> {
+        match self {
+            Self::Directory(store, sent) => {
+                match store.command(words) {
+                    Ok(()) => sent.commands += 1,
+                    Err(error) => sent.refuse(&shown(&words.join(&b' ')), &error.to_string()),
+                }
+                Ok(())
+            }
+            Self::Server(server) => server.command(words),
+        }
+    }
+
+    /// Takes the commands of a transaction.
+    pub(super) fn transaction(&mut self, commands: &[Vec<Vec<u8>>]) -> Result<(), Error> {
+        match self {
+            // Nobody sees it half done.
+            Self::Directory(..) => commands.iter().try_for_each(|words| self.command(words)),
+            Self::Server(server) => server.transaction(commands),
+        }
+    }
+
+    /// Waits until everything is there; answers what was taken.
+    pub(super) fn finish(self) -> Result<Sent, Error> {
+        match self {
+            Self::Directory(store, sent) => store.save(sent),
+            Self::Server(server) => server.finish(),
+        }
     }
 }
 

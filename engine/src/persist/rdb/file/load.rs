@@ -34,6 +34,8 @@ pub struct LoadOptions {
     pub now_ms: u64,
     /// Threads that decode, at least one.
     pub threads: usize,
+    /// Whether keys that are there are replaced. If not, the store has to be empty.
+    pub replace: bool,
 }
 
 /// What was in a file.
@@ -65,10 +67,9 @@ struct Counts {
 
 /// Loads a file into `engine`.
 ///
-/// Without `journal`, the store has to be empty and nobody else may use it: keys go in without a
-/// place in the log. With one, each thread gets a journal, keys are written as by RESTORE with
-/// REPLACE, and the store may be in use. `progress` is told how many bytes were read. On an error,
-/// what was loaded so far is there.
+/// Without `journal`, nobody else may use the store: keys have no place in the log. With one, each
+/// thread gets a journal, and the store may be in use. `progress` is told how many bytes were read.
+/// On an error, what was loaded so far is there.
 ///
 /// # Errors
 /// [`ErrorKind::Damaged`] with the offset; [`ErrorKind::Io`]; [`ErrorKind::Resource`].
@@ -86,7 +87,7 @@ pub fn load<R: Read>(
             let worker = Worker {
                 engine: engine.clone(),
                 journal: journal.map(|journal| journal()),
-                now_ms: options.now_ms,
+                options,
             };
             let thread = thread::Builder::new()
                 .name(format!("zumic-load-{index}"))
@@ -170,24 +171,25 @@ fn hand_out<R: Read>(
 struct Worker {
     engine: Engine,
     journal: Option<Box<dyn Journal>>,
-    now_ms: u64,
+    options: LoadOptions,
 }
 
 impl Worker {
     fn run(self, batches: &Receiver<Vec<FileEntry>>) -> Result<Counts, Error> {
         let mut session = self.engine.session();
-        let is_written = self.journal.is_some();
+        let LoadOptions { now_ms, replace, .. } = self.options;
+        let is_written = replace || self.journal.is_some();
         if let Some(journal) = self.journal {
             session.set_journal(journal);
         }
         let mut counts = Counts::default();
         while let Ok(batch) = batches.recv() {
-            let rules = session.enter(self.now_ms).rules();
+            let rules = session.enter(now_ms).rules();
             let mut left = batch.as_slice();
             let mut tries = 0;
             while !left.is_empty() {
-                let mut turn = session.enter(self.now_ms);
-                let done = store(&mut turn, left, &rules, is_written, &mut counts)?;
+                let mut turn = session.enter(now_ms);
+                let done = store(&mut turn, left, &rules, (is_written, replace), &mut counts)?;
                 drop(turn);
                 tries = if done > 0 { 0 } else { tries + 1 };
                 if tries > TRIES_MAX {
@@ -208,7 +210,7 @@ fn store(
     turn: &mut Turn<'_>,
     entries: &[FileEntry],
     rules: &Rules,
-    is_written: bool,
+    (is_written, replace): (bool, bool),
     counts: &mut Counts,
 ) -> Result<usize, Error> {
     for (index, entry) in entries.iter().enumerate() {
@@ -233,7 +235,7 @@ fn store(
         } else {
             let mut scope = Scope { db, ..Scope::default() };
             let stored = turn.with(&mut scope, &mut Discard, |context| {
-                context.put_loaded(db, key, &loaded, deadline, true)?;
+                context.put_loaded(db, key, &loaded, deadline, replace)?;
                 entry.access.map_or(Ok(()), |access| context.set_access(key, access))
             });
             match stored {

@@ -16,6 +16,8 @@
 //! ```
 
 mod load;
+#[doc(hidden)]
+pub mod properties;
 mod read;
 #[cfg(all(test, not(loom)))]
 mod tests;

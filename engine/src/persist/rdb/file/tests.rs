@@ -17,12 +17,15 @@ fn engine() -> Engine {
 
 fn load_bytes(bytes: &[u8], engine: &Engine) -> Result<LoadReport, zumic_error::Error> {
     let mut reader = FileReader::open(bytes)?;
-    let options = LoadOptions { now_ms: NOW_MS, threads: 2 };
+    let options = LoadOptions { now_ms: NOW_MS, threads: 2, replace: false };
     load(engine, &mut reader, options, None, &mut |_| ())
 }
 
-/// Every key with its deadline and its value, as a payload.
-fn contents(engine: &Engine) -> Vec<(u16, Vec<u8>, Option<u64>, Vec<u8>)> {
+/// Database, key, deadline and payload.
+type Content = (u16, Vec<u8>, Option<u64>, Vec<u8>);
+
+/// Every key with its deadline and its value.
+fn contents(engine: &Engine) -> Vec<Content> {
     let mut session = engine.session();
     let mut turn = session.enter(NOW_MS);
     let mut all = Vec::new();
@@ -192,6 +195,7 @@ fn every_cut_and_every_changed_byte_is_noticed() {
         for change in [1, 0x80] {
             let mut bad = bytes.clone();
             bad[at] ^= change;
+            properties::loads_or_is_refused(&bad);
             let loaded = load_bytes(&bad, &engine());
             // The first version has no checksum: only its number says that there is one.
             let has_none = bad[5..9] != *b"0012" && loaded.is_ok();
@@ -211,6 +215,23 @@ fn the_stream_goes_on_behind_the_file() {
     assert_eq!(rest, "*1\r\n$4\r\nPING\r\n");
 }
 
+/// A second file on top of the first: its keys take the place of those that are there.
+#[test]
+fn keys_that_are_there_are_replaced_when_that_is_wanted() {
+    let engine = engine();
+    load_bytes(&file(9, &[b"\x00\x01a\x01v", b"\x00\x01b\x01v"]), &engine).expect("sound");
+    let second = file(9, &[b"\x00\x01a\x01w", b"\x01\x01c\x01\x01x"]);
+    let mut reader = FileReader::open(&second[..]).expect("a header");
+    let options = LoadOptions { now_ms: NOW_MS, threads: 1, replace: true };
+    let report = load(&engine, &mut reader, options, None, &mut |_| ()).expect("sound");
+    assert_eq!(report.keys, 2);
+    let mut session = engine.session();
+    let mut turn = session.enter(NOW_MS);
+    assert_eq!(turn.get(0, b"a"), Ok(Some(b"w".to_vec())));
+    assert_eq!(turn.get(0, b"b"), Ok(Some(b"v".to_vec())));
+    assert_eq!(turn.kind(0, b"c"), Some(Kind::List));
+}
+
 /// Streams that give a byte at a time are read as well.
 #[test]
 fn a_slow_stream_makes_no_difference() {
@@ -225,7 +246,7 @@ fn a_slow_stream_makes_no_difference() {
     }
     let engine = engine();
     let mut reader = FileReader::open(Slow(REDIS_7_0)).expect("a header");
-    let options = LoadOptions { now_ms: NOW_MS, threads: 1 };
+    let options = LoadOptions { now_ms: NOW_MS, threads: 1, replace: false };
     let report = load(&engine, &mut reader, options, None, &mut |_| ()).expect("Redis wrote it");
     assert_eq!(report.keys, 15);
 }
