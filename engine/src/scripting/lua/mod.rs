@@ -19,6 +19,7 @@ mod library;
 mod msgpack;
 mod numbers;
 mod pattern;
+pub mod properties;
 mod random;
 mod raw;
 mod redis;
