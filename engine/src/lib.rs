@@ -10,6 +10,7 @@
 //! `journal`, `replay` (what a write leaves in the log); `shared`, `session`, `engine` (who owns
 //! what); `maintain`, `evict` (background); `commands` (what clients say).
 
+pub mod awaited;
 pub mod collection;
 pub mod commands;
 mod context;

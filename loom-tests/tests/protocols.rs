@@ -2,6 +2,7 @@
 
 #![cfg(loom)]
 
+use engine::awaited::Awaited;
 use engine::epoch::{Epochs, Place};
 use engine::latch::{Latch, Reading};
 use engine::mailbox::Mailbox;
@@ -362,5 +363,30 @@ fn follow_change() {
         fence(Ordering::SeqCst);
         let seen = key.load(Ordering::SeqCst) == 1;
         assert!(writer.join().unwrap() || seen, "a wake-up was lost");
+    });
+}
+
+/// A waiter that announced its epoch either sees it durable itself, or is woken once.
+///
+/// Fails if the fence of `announce` or of `reached` goes.
+#[test]
+fn durable_epoch_wakes_its_waiter() {
+    explore(3, || {
+        let awaited = Arc::new(Awaited::default());
+        let durable = Arc::new(AtomicU64::new(4));
+        let (its, told) = (Arc::clone(&awaited), Arc::clone(&durable));
+        let log = thread::spawn(move || {
+            let mut wakes = 0;
+            for epoch in 5..7 {
+                told.store(epoch, Ordering::Relaxed);
+                wakes += u32::from(its.reached(epoch));
+            }
+            wakes
+        });
+        awaited.announce(5);
+        let seen = durable.load(Ordering::Relaxed) >= 5;
+        let wakes = log.join().unwrap();
+        assert!(seen || wakes == 1, "asleep for ever");
+        assert!(wakes <= 1, "woken twice");
     });
 }
