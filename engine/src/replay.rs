@@ -63,7 +63,7 @@ impl Turn<'_> {
     }
 
     /// Counts as its own what a nested session saw.
-    pub(crate) fn adopt_seen(&mut self, epoch: u64) {
+    pub fn adopt_seen(&mut self, epoch: u64) {
         self.state.seen = self.state.seen.max(epoch);
     }
 }

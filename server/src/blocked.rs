@@ -49,6 +49,8 @@ pub(crate) struct BlockedClient {
     pub(crate) reactor: usize,
     /// When it gives up, Unix milliseconds.
     pub(crate) until_ms: Option<u64>,
+    /// What its client wrote or saw before, up to this epoch: for WAITAOF.
+    pub(crate) epoch: u64,
     version: Version,
     db: u16,
     no_touch: bool,
@@ -78,6 +80,12 @@ impl BlockedClient {
         self.state.store(to, Ordering::Release);
     }
 
+    /// Whether it waits for the log, and not for a key.
+    #[must_use]
+    pub(crate) fn is_waitaof(&self) -> bool {
+        self.spec.name == "waitaof"
+    }
+
     /// Ends the wait; false when somebody is answering it, or has.
     #[must_use]
     pub(crate) fn end(&self) -> bool {
@@ -97,15 +105,16 @@ impl BlockedClient {
         keys
     }
 
-    /// The answer of a wait that nothing came of.
-    pub(crate) fn write_timeout(&self, output: &mut Output) {
+    /// The answer of a wait that nothing came of; `logged` says whether the client's writes are on
+    /// disk.
+    pub(crate) fn write_timeout(&self, output: &mut Output, logged: bool) {
         let mut reply = Reply::new(output, self.version);
         match self.spec.name {
             // How many replicas have it; and before that, how many logs.
             "wait" => reply.integer(0),
             "waitaof" => {
                 reply.array(2);
-                reply.integer(0);
+                reply.integer(i64::from(logged));
                 reply.integer(0);
             }
             _ => reply.null_array(),
@@ -290,6 +299,7 @@ pub(crate) fn client(
         id: state.record.id,
         reactor: core.index,
         until_ms,
+        epoch: state.epoch,
         version: state.version,
         db: scope.db,
         no_touch: scope.no_touch,
@@ -335,10 +345,11 @@ fn serve_key(core: &mut Core, turn: &mut Turn<'_>, db: u16, key: &[u8]) {
                 continue;
             }
             match run_for(core, turn, &client) {
-                Ran::Answered(output) => {
+                Ran::Answered(output, epoch) => {
                     shared.blocked.unregister(shared.admin.engine(), &client);
                     client.set(ENDED);
-                    shared.reactors[client.reactor].send(Message::Unblocked(client.id, output));
+                    let message = Message::Unblocked(client.id, output, epoch);
+                    shared.reactors[client.reactor].send(message);
                 }
                 Ran::Busy => {
                     client.set(WAITING);
@@ -363,7 +374,8 @@ fn serve_key(core: &mut Core, turn: &mut Turn<'_>, db: u16, key: &[u8]) {
 }
 
 enum Ran {
-    Answered(Box<Output>),
+    /// With the epoch of what it saw or wrote.
+    Answered(Box<Output>, u64),
     Busy,
     Nothing,
 }
@@ -391,7 +403,13 @@ fn run_for(core: &mut Core, turn: &mut Turn<'_>, client: &BlockedClient) -> Ran 
     scope.db = client.db;
     scope.no_touch = client.no_touch;
     let before = core.counter.raw();
-    match turn.run(&mut scope, &mut NoHost, client.spec, &client.args(), &mut reply) {
+    // The epoch is the waiting client's, not that of whoever runs for it.
+    let own = turn.seen_epoch();
+    turn.reset_seen();
+    let result = turn.run(&mut scope, &mut NoHost, client.spec, &client.args(), &mut reply);
+    let epoch = turn.seen_epoch();
+    turn.adopt_seen(own);
+    match result {
         Err(Halt::Busy) => return Ran::Busy,
         Err(Halt::Wait(_)) => return Ran::Nothing,
         Err(Halt::Error(error)) => reply.error(&error),
@@ -405,5 +423,5 @@ fn run_for(core: &mut Core, turn: &mut Turn<'_>, client: &BlockedClient) -> Ran 
     core.stats.commands_processed.add(1);
     let tracked = core.settings.latency_tracking;
     core.stats.commands.record(client.spec.id, nanoseconds, failed.is_some(), tracked);
-    Ran::Answered(output)
+    Ran::Answered(output, epoch)
 }

@@ -230,9 +230,11 @@ fn unblock(shared: &Shared, context: &mut Context<'_>, args: &[&[u8]]) -> Outcom
         if reason.eq_ignore_ascii_case(b"ERROR") {
             client.write_unblocked(&mut output);
         } else {
-            client.write_timeout(&mut output);
+            let log = shared.durability.as_ref();
+            let logged = log.is_some_and(|log| log.durable_epoch() >= client.epoch);
+            client.write_timeout(&mut output, logged);
         }
-        shared.reactors[client.reactor].send(Message::Unblocked(client.id, output));
+        shared.reactors[client.reactor].send(Message::Unblocked(client.id, output, 0));
     }
     context.sink().integer(i64::from(client.is_some()));
     Ok(())

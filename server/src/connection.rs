@@ -7,6 +7,7 @@ use protocol::{RequestParser, Version};
 
 use crate::blocked::BlockedClient;
 use crate::clients::ClientRecord;
+use crate::gate::Gate;
 use crate::net::Stream;
 use crate::output::Output;
 use crate::pubsub::Subscriptions;
@@ -24,6 +25,10 @@ pub(crate) struct Connection {
     pub(crate) parser: RequestParser,
     /// Replies to send.
     pub(crate) output: Output,
+    /// What they wait for before they may leave.
+    pub(crate) gate: Gate,
+    /// On the reactor's list of connections whose gate is closed.
+    pub(crate) gated: bool,
     /// What the engine remembers of the client.
     pub(crate) scope: Scope,
     /// The rest.
@@ -62,6 +67,8 @@ pub(crate) enum ReplyMode {
 pub(crate) enum Waiting {
     /// For a key of a blocking command.
     Blocked(Arc<BlockedClient>),
+    /// For the end of something that another thread does, which answers by a message.
+    Answer,
     /// For its script, which is suspended.
     Script,
     /// For a password check, then what HELLO or AUTH was going to do.
@@ -117,6 +124,10 @@ pub(crate) struct ClientState {
     pub(crate) waiting: Option<Waiting>,
     /// Its script, while that is suspended.
     pub(crate) script: Option<Box<LongScript>>,
+    /// The highest epoch that its commands wrote or saw, while there is a log.
+    pub(crate) epoch: u64,
+    /// The epoch that the waiting WAITAOF is about.
+    pub(crate) awaits_log: Option<u64>,
 }
 
 impl ClientState {
@@ -136,6 +147,8 @@ impl ClientState {
             closing: false,
             waiting: None,
             script: None,
+            epoch: 0,
+            awaits_log: None,
         }
     }
 

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use engine::commands::{CommandSpec, Flags, Handler, HostCommand};
 use engine::{Context, Halt, Host, Queued, ReplySink, Scope, Turn, Wait};
 use protocol::Version;
-use zumic_error::CommandError;
+use zumic_error::{CommandError, DurabilityError};
 
 use crate::admin::{ClientFacts, monitor, unix_microseconds};
 use crate::blocked::{self, must_queue};
 use crate::clients::Words;
 use crate::connection::{ClientState, ReplyMode, Waiting};
+use crate::durability::Standing;
 use crate::output::Output;
 use crate::reactor::Core;
 use crate::reply::Reply;
@@ -149,6 +150,20 @@ pub(crate) fn execute(
     }
     let mut reply = Reply::new(output, state.version);
     let flow = checked(core, turn, state, scope, &mut reply, spec, args);
+    if let Some(log) = &core.log {
+        if log.standing == Standing::Stopped
+            && flow == Flow::Next
+            && log.gating
+            && turn.seen_epoch() > log.durable
+        {
+            // What it read may be gone after a restart, and no sync will come that changes that.
+            turn.reset_seen();
+            output.rewind(mark);
+            reply = Reply::new(output, state.version);
+            reply.error(&DurabilityError::ReadNotDurable.into());
+        }
+        state.epoch = state.epoch.max(turn.seen_epoch());
+    }
     if let Some(code) = reply.error_code() {
         core.stats.record_error(code);
     }
@@ -208,6 +223,13 @@ fn checked(
     if let Err(error) = permitted(core, state, spec) {
         core.stats.commands.reject(spec.id);
         return refuse(state, reply, &error);
+    }
+    if let Some(log) = &core.log
+        && log.standing != Standing::Normal
+        && let Some(error) = log.refusal(spec, state.multi.as_ref())
+    {
+        core.stats.commands.reject(spec.id);
+        return refuse(state, reply, &error.into());
     }
     let immediate = match spec.handler {
         Handler::Host(command) => runs_inside_multi(command),
@@ -392,6 +414,9 @@ pub(crate) fn conclude(
     core.tick = now;
     let failed = reply.error_code().is_some();
     core.stats.commands_processed.add(1);
+    if !failed && core.log.is_some() && spec.flags.contains(Flags::WRITE) {
+        core.stats.changes.add(1);
+    }
     core.stats.commands.record(spec.id, nanoseconds, failed, core.settings.latency_tracking);
     let microseconds = nanoseconds / 1_000;
     let threshold = u64::try_from(core.settings.slowlog_threshold_us);
@@ -419,6 +444,9 @@ fn wait_for_keys(
 ) -> Flow {
     let args = wait.args.clone().unwrap_or_else(|| args.iter().map(|arg| arg.to_vec()).collect());
     let client = blocked::client(core, state, scope, spec, args, wait.until_ms);
+    if let (Some(epoch), Some(log)) = (state.awaits_log.take(), &mut core.log) {
+        log.waits.push((epoch, client.id));
+    }
     state.record.set_blocked(Some(Arc::clone(&client)));
     state.waiting = Some(Waiting::Blocked(Arc::clone(&client)));
     if let Some(until_ms) = client.until_ms {

@@ -4,8 +4,9 @@
 //! connection's share of it), `accept` and `net` (how
 //! connections come), `connection` (what one is), `batch` (requests of one read), `dispatch`
 //! (what may run), `session` and `client_commands` (commands about the connection), `reply` and
-//! `output` (what goes back), `pubsub` (what goes to others). `admin` and `settings` are what an
-//! operator sees; `transfer` moves data in and out.
+//! `output` (what goes back), `gate` and `deliver` (when), `pubsub` (what goes to others).
+//! `durability` is the disk's side of it; `admin` and `settings` are what an operator sees;
+//! `transfer` moves data in and out.
 
 #![forbid(unsafe_code)]
 
@@ -14,12 +15,16 @@ pub mod admin;
 mod batch;
 pub mod bench;
 mod blocked;
+pub mod check;
 pub mod cli;
 mod client_commands;
 mod clients;
 mod clock;
 mod connection;
+mod deliver;
 mod dispatch;
+mod durability;
+mod gate;
 mod maintain;
 mod net;
 mod notify;

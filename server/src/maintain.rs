@@ -19,8 +19,20 @@ const SLEEP_MS_MAX: u64 = 10;
 pub(crate) fn start(shared: Arc<Shared>) -> io::Result<JoinHandle<()>> {
     let mut maintainer = shared.admin.engine().maintainer();
     thread::Builder::new().name("zumic-maintain".to_owned()).spawn(move || {
+        let mut loaded = shared.durability.is_none();
         while !shared.is_stopping() {
             let now_ms = clock::now_ms();
+            if !loaded {
+                // What is expired stays until the log knows that it went.
+                let journal = shared.durability.as_ref().and_then(|d| d.take_maintenance_journal());
+                let Some(journal) = journal else {
+                    shared.admin.tick(now_ms);
+                    thread::sleep(Duration::from_millis(SLEEP_MS_MAX));
+                    continue;
+                };
+                maintainer.set_journal(journal);
+                loaded = true;
+            }
             let sleep_ms = maintainer.tick(now_ms);
             let changes = maintainer.take_changes();
             notify::publish_background(&shared, &changes);

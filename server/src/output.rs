@@ -49,9 +49,28 @@ pub(crate) struct Output {
     sent: usize,
     tail: Vec<u8>,
     queued_bytes: usize,
+    /// Bytes that ever left.
+    passed: u64,
 }
 
 impl Output {
+    /// The position behind the last byte, counted from the first that was ever queued.
+    #[inline]
+    #[must_use]
+    pub(crate) fn end(&self) -> u64 {
+        self.passed + self.len() as u64
+    }
+
+    /// Bytes before position `limit`; all for `None`.
+    #[inline]
+    #[must_use]
+    pub(crate) fn ready(&self, limit: Option<u64>) -> usize {
+        let before = |limit: u64| {
+            usize::try_from(limit.saturating_sub(self.passed)).unwrap_or(usize::MAX).min(self.len())
+        };
+        limit.map_or(self.len(), before)
+    }
+
     /// Bytes waiting.
     #[inline]
     #[must_use]
@@ -160,23 +179,27 @@ impl Output {
         self.queue.push_back(Segment::Owned(tail));
     }
 
-    /// Sends as much as the socket takes. Returns the bytes sent; whatever is left waits for the
-    /// socket to become writable.
+    /// Sends as much as the socket takes, `bytes_max` at the most. Returns the bytes sent; whatever
+    /// is left of them waits for the socket to become writable.
     ///
     /// # Errors
     /// The connection is broken.
-    pub(crate) fn send(&mut self, stream: &mut impl Write) -> io::Result<usize> {
+    pub(crate) fn send(&mut self, stream: &mut impl Write, bytes_max: usize) -> io::Result<usize> {
         let mut total = 0;
-        while !self.is_empty() {
+        let bytes_max = bytes_max.min(self.len());
+        while total < bytes_max {
+            let room = bytes_max - total;
             let sent = if self.queue.is_empty() {
-                stream.write(&self.tail[self.sent..])
+                let rest = &self.tail[self.sent..];
+                stream.write(&rest[..room.min(rest.len())])
             } else {
-                self.send_gathered(stream)
+                self.send_gathered(stream, room)
             };
             match sent {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(bytes) => {
                     total += bytes;
+                    self.passed += bytes as u64;
                     self.advance(bytes);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -187,13 +210,19 @@ impl Output {
         Ok(total)
     }
 
-    fn send_gathered(&self, stream: &mut impl Write) -> io::Result<usize> {
+    fn send_gathered(&self, stream: &mut impl Write, mut room: usize) -> io::Result<usize> {
         let mut slices = Vec::with_capacity(SLICES_MAX);
         let mut skip = self.sent;
         let tail = std::iter::once(&*self.tail);
         for bytes in self.queue.iter().map(Segment::bytes).chain(tail).take(SLICES_MAX) {
-            slices.push(IoSlice::new(&bytes[skip..]));
+            let bytes = &bytes[skip..];
+            let bytes = &bytes[..bytes.len().min(room)];
+            room -= bytes.len();
+            slices.push(IoSlice::new(bytes));
             skip = 0;
+            if room == 0 {
+                break;
+            }
         }
         stream.write_vectored(&slices)
     }
@@ -250,9 +279,32 @@ mod tests {
             output.tail().extend_from_slice(b"after");
             let mut stream = Trickle(Vec::new(), step);
             assert_eq!(output.len(), 200_011);
-            assert_eq!(output.send(&mut stream).unwrap(), 200_011);
+            assert_eq!(output.send(&mut stream, usize::MAX).unwrap(), 200_011);
             assert!(output.is_empty());
             assert!(stream.0.starts_with(b"beforexx") && stream.0.ends_with(b"xxafter"));
+        }
+    }
+
+    #[test]
+    fn what_is_behind_the_limit_stays() {
+        let large = LargeString::from_slice(&vec![b'x'; 100_000]);
+        for step in [1_000, usize::MAX] {
+            let mut output = Output::default();
+            let mut stream = Trickle(Vec::new(), step);
+            output.tail().extend_from_slice(b"first");
+            let limit = output.end();
+            output.tail().extend_from_slice(b"second");
+            output.push_large(&large);
+            for _ in 0..2 {
+                let ready = output.ready(Some(limit));
+                output.send(&mut stream, ready).unwrap();
+                assert_eq!(stream.0, b"first");
+            }
+            let limit = limit + 50_006;
+            let ready = output.ready(Some(limit));
+            assert_eq!(output.send(&mut stream, ready).unwrap(), 50_006);
+            assert_eq!((output.ready(Some(limit)), output.ready(None)), (0, 50_000));
+            assert_eq!(output.end(), limit + 50_000);
         }
     }
 
@@ -266,7 +318,7 @@ mod tests {
         }
         let mut stream = Trickle(Vec::new(), 1_000);
         assert_eq!(output.len(), 3 * SHARED_BYTES_MIN + 10);
-        output.send(&mut stream).unwrap();
+        output.send(&mut stream, usize::MAX).unwrap();
         assert!(output.is_empty());
         let wanted = [&*long, &short, &long, &long, &short].concat();
         assert!(stream.0 == wanted);

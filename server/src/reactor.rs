@@ -27,13 +27,16 @@ use crate::batch::Batch;
 use crate::blocked;
 use crate::clients::ClientRecord;
 use crate::clock;
-use crate::connection::{ClientState, Connection, ReplyMode, Waiting};
+use crate::connection::{ClientState, Connection, Waiting};
+use crate::deliver::{answer_waitaof, deliver, give_up};
+use crate::durability::{LogView, Standing};
+use crate::gate::Gate;
 use crate::net::{Listener, Stream};
 use crate::output::Output;
 use crate::pubsub::feed::{Outlets, PUBSUB_CLASS};
 use crate::pubsub::{Local, Plan};
 use crate::scripts;
-use crate::serve::{Buffers, Served, Serving};
+use crate::serve::{Buffers, Served, Serving, hold};
 use crate::settings::{Settings, SettingsReader};
 use crate::shared::{Message, Shared};
 use crate::tracking;
@@ -83,6 +86,8 @@ pub(crate) struct Core {
     pub(crate) scripts: Scripts,
     /// Where the connections are whose script is suspended.
     pub(crate) long_scripts: Vec<usize>,
+    /// The log, in persistent mode.
+    pub(crate) log: Option<LogView>,
 }
 
 /// A reactor, before and while it runs.
@@ -101,6 +106,12 @@ pub(crate) struct Reactor {
     parked: Vec<usize>,
     /// Turns in a row with parked connections.
     eager_turns: u32,
+    /// Connections whose gate is closed.
+    gated: Vec<usize>,
+    /// The durable epoch that was announced as awaited; `u64::MAX` for none.
+    announced: u64,
+    /// The announced epoch became durable meanwhile.
+    overtaken: bool,
     /// The buffer that `scheduled` is swapped with.
     work: Vec<usize>,
     batch: Batch,
@@ -132,6 +143,9 @@ impl Reactor {
             scheduled: Vec::new(),
             parked: Vec::new(),
             eager_turns: 0,
+            gated: Vec::new(),
+            announced: u64::MAX,
+            overtaken: false,
             work: Vec::new(),
             batch: Batch::default(),
             buffers: Buffers::default(),
@@ -156,6 +170,7 @@ impl Reactor {
             }
             self.note(&events);
             self.turn();
+            self.announce();
             if self.core.shared.is_stopping() && self.stopped() {
                 return Ok(());
             }
@@ -166,7 +181,7 @@ impl Reactor {
     fn patience(&mut self) -> Duration {
         let waits = !self.parked.is_empty() || !self.core.retry.is_empty();
         self.eager_turns = if waits { self.eager_turns + 1 } else { 0 };
-        let runs = !self.core.long_scripts.is_empty();
+        let runs = !self.core.long_scripts.is_empty() || self.overtaken;
         if runs || !self.scheduled.is_empty() || self.core.local.is_busy() {
             Duration::ZERO
         } else if self.parked.is_empty() && self.core.retry.is_empty() {
@@ -213,6 +228,7 @@ impl Reactor {
         self.accept(now_ms);
         let messages = self.receive();
         self.deliver_published();
+        self.open_gates();
         let cron = self.cron_at.elapsed() >= CRON;
         let due = self.core.deadlines.first().is_some_and(|&(until_ms, _)| until_ms < now_ms);
         let waits = due || !self.core.retry.is_empty() || !self.core.long_scripts.is_empty();
@@ -246,7 +262,12 @@ impl Reactor {
                 turn = session.enter(now_ms);
             }
             let mut serving = Serving { core, turn: &mut turn, batch, buffers };
-            match serving.serve(connection) {
+            let served = serving.serve(connection);
+            if connection.gate.awaits().is_some() && !connection.gated {
+                connection.gated = true;
+                self.gated.push(key);
+            }
+            match served {
                 Served::Again => schedule(scheduled, key, connection),
                 Served::Closed => closed.push(key),
                 Served::Done => {}
@@ -272,6 +293,63 @@ impl Reactor {
             // A socket that is closed needs no deregistration; this keeps mio's view whole.
             drop(self.poll.registry().deregister(&mut connection.stream));
         }
+    }
+
+    /// Lets go of what waited for epochs that are durable now.
+    fn open_gates(&mut self) {
+        let Self { core, connections, scheduled, gated, keys, .. } = self;
+        let Some(log) = &mut core.log else { return };
+        let moved = log.refresh(&core.settings);
+        let (durable, stopped) = (log.durable, log.standing == Standing::Stopped);
+        if !moved && (!stopped || gated.is_empty()) {
+            return;
+        }
+        gated.retain(|&key| {
+            let Some(connection) = connections.get_mut(key) else { return false };
+            if connection.gate.open(durable) {
+                schedule(scheduled, key, connection);
+            }
+            connection.gated = connection.gate.awaits().is_some();
+            if connection.gated && stopped {
+                // No sync will open it: the client must not take the write for done.
+                connection.killed = true;
+                schedule(scheduled, key, connection);
+            }
+            connection.gated
+        });
+        let mut reached = Vec::new();
+        log.waits.retain(|&(epoch, id)| {
+            if epoch <= durable {
+                reached.push(id);
+            }
+            epoch > durable
+        });
+        for id in reached {
+            answer_waitaof(core, connections, keys, id, scheduled);
+        }
+    }
+
+    /// Tells the log thread which epoch connections wait for.
+    fn announce(&mut self) {
+        self.overtaken = false;
+        let Some(log) = &self.core.log else { return };
+        let connections = &self.connections;
+        let gates = self.gated.iter().filter_map(|&key| connections.get(key)?.gate.awaits());
+        let first = gates.chain(log.waits.iter().map(|&(epoch, _)| epoch)).min();
+        let first = first.unwrap_or(u64::MAX);
+        if first == self.announced {
+            return;
+        }
+        self.announced = first;
+        let awaited = &self.core.shared.reactors[self.core.index].awaited;
+        if first == u64::MAX {
+            awaited.forget();
+            return;
+        }
+        awaited.announce(first);
+        // Of an epoch in which nobody wrote, the log would not hear otherwise.
+        log.durability.hurry();
+        self.overtaken = log.has(first);
     }
 
     /// Accepts what waits at the listeners.
@@ -305,6 +383,8 @@ impl Reactor {
             input: Vec::new(),
             parser,
             output: Output::default(),
+            gate: Gate::default(),
+            gated: false,
             scope: engine::Scope::default(),
             state: ClientState::new(record, slot, authenticated),
             readable: false,
@@ -343,6 +423,12 @@ impl Reactor {
                         self.add(stream, record);
                     }
                 }
+                Message::Loaded(journal) => {
+                    self.session.set_journal(journal);
+                    if let Some(log) = &mut self.core.log {
+                        log.loaded = true;
+                    }
+                }
                 Message::Publish(publication, receivers) => {
                     self.core.local.enqueue(publication, receivers);
                 }
@@ -360,7 +446,8 @@ impl Reactor {
     }
 }
 
-fn schedule(scheduled: &mut Vec<usize>, key: usize, connection: &mut Connection) {
+/// Has the next turn look at a connection.
+pub(crate) fn schedule(scheduled: &mut Vec<usize>, key: usize, connection: &mut Connection) {
     if !connection.scheduled {
         connection.scheduled = true;
         scheduled.push(key);
@@ -378,83 +465,6 @@ pub(crate) fn limits(settings: &Settings) -> Limits {
     }
 }
 
-/// Acts on a message of another thread.
-fn deliver(
-    core: &mut Core,
-    turn: &mut Turn<'_>,
-    connections: &mut slab::Slab<Connection>,
-    keys: &HashMap<u64, usize>,
-    message: Message,
-    scheduled: &mut Vec<usize>,
-) {
-    match message {
-        Message::Changed(keys) => {
-            let keys = keys.into_iter().map(|changed| (changed.db, changed.key)).collect();
-            blocked::serve(core, turn, keys);
-        }
-        Message::Unblocked(id, output) => {
-            let Some((key, connection)) = by_id(connections, keys, id) else { return };
-            unblock(core, connection, *output);
-            schedule(scheduled, key, connection);
-        }
-        Message::Accepted(_) | Message::Publish(..) => unreachable!("taken out by `receive`"),
-        Message::Invalidate(news) => {
-            for &id in &news.ids {
-                let Some((key, connection)) = by_id(connections, keys, id) else { continue };
-                if tracking::invalidate_here(core, connection, &news) {
-                    schedule(scheduled, key, connection);
-                }
-            }
-        }
-        Message::Redirected(id, keys_gone) => {
-            let Some((key, connection)) = by_id(connections, keys, id) else { return };
-            if tracking::redirected(connection, &keys_gone) {
-                schedule(scheduled, key, connection);
-            }
-        }
-        Message::Kill(id) => {
-            if let Some((key, connection)) = by_id(connections, keys, id) {
-                connection.killed = true;
-                schedule(scheduled, key, connection);
-            }
-        }
-        Message::Monitor(line) => {
-            let watching = connections.iter_mut().filter(|(_, c)| c.state.monitor);
-            for (key, connection) in watching {
-                let mut encoder =
-                    protocol::Encoder::new(connection.output.tail(), connection.state.version);
-                encoder.simple(&line);
-                schedule(scheduled, key, connection);
-            }
-        }
-        Message::Verdict(id, verdict) => {
-            let Some((key, connection)) = by_id(connections, keys, id) else { return };
-            let Some(Waiting::Verdict(after)) = connection.state.waiting.take() else { return };
-            crate::batch::resume(core, turn, connection, verdict, &after);
-            // What it sent meanwhile runs now.
-            connection.state.waiting = Some(Waiting::Turn);
-            schedule(scheduled, key, connection);
-        }
-    }
-}
-
-/// Answers a connection that waited for a key; what it sent meanwhile runs next.
-fn unblock(core: &mut Core, connection: &mut Connection, answer: Output) {
-    let state = &mut connection.state;
-    let Some(Waiting::Blocked(client)) = state.waiting.take() else { return };
-    if let Some(until_ms) = client.until_ms {
-        core.deadlines.remove(&(until_ms, client.id));
-    }
-    core.stats.clients_blocked.subtract(1);
-    state.record.set_blocked(None);
-    match state.reply_mode {
-        ReplyMode::On | ReplyMode::SkipNext => connection.output.append(answer),
-        ReplyMode::Off => {}
-        ReplyMode::Skipping => state.reply_mode = ReplyMode::On,
-    }
-    state.waiting = Some(Waiting::Turn);
-}
-
 /// Gives each suspended script a slice; who has an answer now is served next.
 fn resume_scripts(
     core: &mut Core,
@@ -464,48 +474,16 @@ fn resume_scripts(
 ) {
     for key in std::mem::take(&mut core.long_scripts) {
         let connection = connections.get_mut(key).expect("kept until its script has ended");
-        if scripts::resume(core, turn, connection) {
+        let from = connection.output.end();
+        turn.reset_seen();
+        let ended = scripts::resume(core, turn, connection);
+        hold(core, turn, connection, from);
+        if ended {
             schedule(work, key, connection);
         } else {
             core.long_scripts.push(key);
         }
     }
-}
-
-/// Ends the waits whose time has come.
-fn give_up(
-    core: &mut Core,
-    connections: &mut slab::Slab<Connection>,
-    keys: &HashMap<u64, usize>,
-    now_ms: u64,
-    work: &mut Vec<usize>,
-) {
-    let due: Vec<_> = core.deadlines.range(..(now_ms, 0)).copied().collect();
-    for (until_ms, id) in due {
-        let found = by_id(connections, keys, id);
-        let Some((key, connection)) = found else {
-            core.deadlines.remove(&(until_ms, id));
-            continue;
-        };
-        let Some(Waiting::Blocked(client)) = connection.state.waiting.clone() else { continue };
-        // Somebody is answering it: the answer comes by message, or the next turn ends it.
-        if client.end() {
-            core.shared.blocked.unregister(core.shared.admin.engine(), &client);
-            let mut answer = Output::default();
-            client.write_timeout(&mut answer);
-            unblock(core, connection, answer);
-            schedule(work, key, connection);
-        }
-    }
-}
-
-fn by_id<'c>(
-    connections: &'c mut slab::Slab<Connection>,
-    keys: &HashMap<u64, usize>,
-    id: u64,
-) -> Option<(usize, &'c mut Connection)> {
-    let key = *keys.get(&id)?;
-    Some((key, connections.get_mut(key)?))
 }
 
 /// Looks for connections that broke a limit, and passes new settings on.

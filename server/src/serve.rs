@@ -93,6 +93,10 @@ impl Serving<'_, '_> {
     fn work(&mut self, connection: &mut Connection) -> Served {
         let mut flow = Flow::Next;
         let mut ended = false;
+        let from = connection.output.end();
+        if self.core.log.is_some() {
+            self.turn.reset_seen();
+        }
         if connection.state.waiting == Some(Waiting::Turn) {
             connection.state.waiting = None;
             flow = self.run_input(connection);
@@ -105,10 +109,16 @@ impl Serving<'_, '_> {
             }
         }
         connection.state.closing |= flow == Flow::Close;
-        // Who sent requests and hung up behind them gets the answers the socket takes now.
-        if self.write(connection).is_err() || ended {
+        if self.core.log.is_some() {
+            hold(self.core, self.turn, connection, from);
+        }
+        // Who sent requests and hung up behind them gets the answers the socket takes now, and
+        // those that wait for the disk.
+        let broken = self.write(connection).is_err();
+        if broken || (ended && connection.gate.awaits().is_none()) {
             return Served::Closed;
         }
+        connection.state.closing |= ended;
         self.outlook(connection)
     }
 
@@ -122,7 +132,9 @@ impl Serving<'_, '_> {
         let more = connection.readable && connection.output.len() < OUTPUT_PAUSE_BYTES;
         match connection.state.waiting {
             Some(Waiting::Turn) => Served::Parked,
-            Some(Waiting::Blocked(_) | Waiting::Script | Waiting::Verdict(_)) => Served::Done,
+            Some(Waiting::Answer | Waiting::Blocked(_) | Waiting::Script | Waiting::Verdict(_)) => {
+                Served::Done
+            }
             None if more => Served::Again,
             None => Served::Done,
         }
@@ -208,14 +220,26 @@ impl Serving<'_, '_> {
         if connection.killed {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
-        if connection.output.is_empty() || connection.blocked_writing {
+        let ready = connection.output.ready(connection.gate.limit());
+        if ready == 0 || connection.blocked_writing {
             return Ok(());
         }
-        let sent = connection.output.send(&mut connection.stream)?;
+        let sent = connection.output.send(&mut connection.stream, ready)?;
         self.core.stats.bytes_out.add(sent as u64);
         self.core.stats.writes.add(1);
-        connection.blocked_writing = !connection.output.is_empty();
+        connection.blocked_writing = sent < ready;
         Ok(())
+    }
+}
+
+/// Closes the gate before what was answered from position `from` on, if that tells of writes that
+/// are not on disk yet: what the turn has seen since it was told to look anew.
+pub(crate) fn hold(core: &Core, turn: &Turn<'_>, connection: &mut Connection, from: u64) {
+    let Some(log) = &core.log else { return };
+    let seen = turn.seen_epoch();
+    connection.state.epoch = connection.state.epoch.max(seen);
+    if log.gating && seen > log.durable && connection.output.end() > from {
+        connection.gate.hold(seen, from);
     }
 }
 

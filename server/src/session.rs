@@ -1,13 +1,13 @@
 //! The commands that are about the connection itself: HELLO, AUTH, MULTI and its kin, RESET, QUIT,
 //! MONITOR, SHUTDOWN. (CLIENT has a file of its own; the rest is `admin`'s.)
 
-use engine::commands::{CommandSpec, HostCommand};
+use engine::commands::{CommandSpec, Flags, HostCommand};
 use engine::{Context, Halt};
 use protocol::{Version, parse_integer};
-use zumic_error::CommandError;
+use zumic_error::{CommandError, DurabilityError};
 
 use crate::admin::auth::{AuthTicket, DEFAULT_USER, Submission, Verdict};
-use crate::admin::shutdown;
+use crate::admin::shutdown::{self, ShutdownRequest};
 use crate::admin::version;
 use crate::connection::{AfterAuth, ClientState, Multi, ReplyMode, Waiting};
 use crate::dispatch::{ConnectionHost, facts};
@@ -27,6 +27,11 @@ pub(crate) fn run(
 ) -> Outcome {
     match command {
         HostCommand::Auth => auth(host, context, args),
+        HostCommand::BgRewriteAof
+        | HostCommand::BgSave
+        | HostCommand::LastSave
+        | HostCommand::Save
+        | HostCommand::WaitAof => crate::durability::run(host, context, command, args),
         HostCommand::Client => crate::client_commands::run(host, context, spec, args),
         HostCommand::Discard => discard(host.state, context),
         HostCommand::Exec => exec(host, context),
@@ -44,7 +49,7 @@ pub(crate) fn run(
             ok(context)
         }
         HostCommand::Reset => reset(host, context),
-        HostCommand::Shutdown => shut_down(host, args),
+        HostCommand::Shutdown => shut_down(host, context, args),
         HostCommand::Unwatch => {
             context.unwatch();
             ok(context)
@@ -265,6 +270,10 @@ fn exec(host: &mut ConnectionHost<'_>, context: &mut Context<'_>) -> Outcome {
     match result {
         Err(Halt::Busy | Halt::Wait(_)) => host.state.multi = Some(multi),
         Err(Halt::Error(_)) => context.unwatch(),
+        Ok(()) if host.core.log.is_some() => {
+            let writes = multi.queue.iter().filter(|one| one.spec.flags.contains(Flags::WRITE));
+            host.core.stats.changes.add(writes.count() as u64);
+        }
         Ok(()) => {}
     }
     match result {
@@ -311,10 +320,25 @@ fn monitor(host: &mut ConnectionHost<'_>, context: &mut Context<'_>) -> Outcome 
     ok(context)
 }
 
-/// SHUTDOWN: no reply; the connection closes when the server does.
-fn shut_down(host: &mut ConnectionHost<'_>, args: &[&[u8]]) -> Outcome {
-    shutdown::parse(&args[1..])?;
+/// SHUTDOWN: no reply, unless it fails; the connection closes when the server does.
+fn shut_down(host: &mut ConnectionHost<'_>, context: &mut Context<'_>, args: &[&[u8]]) -> Outcome {
+    let shared = &host.core.shared;
+    let flags = match shutdown::parse(&args[1..])? {
+        ShutdownRequest::End(flags) => flags,
+        ShutdownRequest::Abort => {
+            let durability = shared.durability.as_ref();
+            if !durability.is_some_and(|durability| durability.abort_shutdown()) {
+                return Err(CommandError::ShutdownNotInProgress.into());
+            }
+            return ok(context);
+        }
+    };
+    if flags.save && shared.durability.is_none() {
+        return Err(CommandError::from(DurabilityError::NothingOnDisk).into());
+    }
     // The main thread may be stopping already.
-    let _ = host.core.shared.stop.send(Stop::Command);
+    let asker = (host.core.index, host.state.record.id);
+    let _ = shared.stop.send(Stop::Command(flags, asker));
+    host.state.waiting = Some(Waiting::Answer);
     Ok(())
 }

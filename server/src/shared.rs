@@ -9,19 +9,23 @@
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use engine::Changed;
+use engine::awaited::Awaited;
 use engine::mailbox::Mailbox;
 use engine::sync::{AtomicBool, AtomicU64, Counter, Ordering};
+use engine::{Changed, Journal};
 use mio::Waker;
 use mio::net::UnixStream;
+use zumic_error::{CommandError, Error};
 
 use crate::admin::Admin;
 use crate::admin::auth::Verdict;
 use crate::blocked::Blocked;
 use crate::clients::Clients;
+use crate::durability::Durability;
 use crate::output::Output;
 use crate::pubsub::{Broker, Publication};
 use crate::settings::SharedSettings;
+use crate::settings::ShutdownFlags;
 use crate::tracking::{Invalidation, Stale, Tracking};
 
 /// What one reactor says to another.
@@ -29,16 +33,20 @@ use crate::tracking::{Invalidation, Stale, Tracking};
 pub(crate) enum Message {
     /// A connection from the Unix socket.
     Accepted(UnixStream),
+    /// What a connection waited for ended: OK, or this error.
+    Answer(u64, Result<(), CommandError>),
     /// Keys that another thread changed and that clients may wait for.
     Changed(Vec<Changed>),
     /// Keys that connections have to forget.
     Invalidate(Invalidation),
     /// Close this connection, if it still is there.
     Kill(u64),
+    /// Recovery ended: from now on writes go to this journal.
+    Loaded(Box<dyn Journal>),
     /// A line for the connections under MONITOR.
     Monitor(Arc<str>),
-    /// A waiting command of this connection was answered.
-    Unblocked(u64, Box<Output>),
+    /// A waiting command of this connection was answered, by what was written up to this epoch.
+    Unblocked(u64, Box<Output>, u64),
     /// A message for so many of its subscriptions.
     Publish(Arc<Publication>, u64),
     /// News for a connection that another one has redirected to it.
@@ -52,6 +60,8 @@ pub(crate) enum Message {
 pub(crate) struct Handle {
     mailbox: Mailbox<Message>,
     waker: Waker,
+    /// The epoch that its connections wait for to be on disk.
+    pub(crate) awaited: Awaited,
     /// Receivers that wait for published messages; its reactor says so once per turn.
     pub(crate) backlog: Counter,
 }
@@ -60,7 +70,12 @@ impl Handle {
     /// Makes a reactor's address.
     #[must_use]
     pub(crate) fn new(waker: Waker) -> Self {
-        Self { mailbox: Mailbox::default(), waker, backlog: Counter::default() }
+        Self {
+            mailbox: Mailbox::default(),
+            waker,
+            awaited: Awaited::default(),
+            backlog: Counter::default(),
+        }
     }
 
     /// Sends a message; wakes the reactor if it may be polling.
@@ -126,10 +141,12 @@ impl Pause {
 }
 
 /// Why the server ends.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Debug)]
 pub(crate) enum Stop {
-    /// The SHUTDOWN command.
-    Command,
+    /// The SHUTDOWN command, and who sent it: reactor and connection.
+    Command(ShutdownFlags, (usize, u64)),
+    /// The data could not be loaded.
+    Failed(Error),
     /// SIGTERM or SIGINT.
     Signal(i32),
 }
@@ -145,6 +162,8 @@ pub(crate) struct Shared {
     pub(crate) clients: Clients,
     /// Clients that wait for a key.
     pub(crate) blocked: Blocked,
+    /// Log and snapshots, in persistent mode.
+    pub(crate) durability: Option<Arc<Durability>>,
     /// Publish and subscribe.
     pub(crate) broker: Arc<Broker>,
     /// Client-side caching.

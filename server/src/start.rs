@@ -10,7 +10,7 @@ use engine::sync::{AtomicBool, AtomicU64};
 use mio::{Poll, Waker};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use zumic_error::{Error, ErrorKind, ResultExt};
+use zumic_error::{DurabilityError, Error, ErrorKind, ResultExt};
 
 use crate::admin::allocator::Allocator;
 use crate::admin::banner::Banner;
@@ -18,9 +18,11 @@ use crate::admin::logging::LogControl;
 use crate::admin::{Admin, Wiring};
 use crate::blocked::Blocked;
 use crate::clients::Clients;
+use crate::durability::{self, Durability, LogView};
 use crate::net::{Listener, listen, probe};
 use crate::pubsub::{Broker, Local};
 use crate::reactor::{Core, Reactor, WAKER};
+use crate::settings::ShutdownFlags;
 use crate::settings::{Settings, SettingsReader};
 use crate::shared::{Handle, Message, Pause, Shared, Stop};
 use crate::tracking::Tracking;
@@ -48,15 +50,18 @@ pub fn run(settings: Settings, allocator: Allocator, log: Option<LogControl>) ->
         handles.push(Arc::new(Handle::new(waker)));
         polls.push(poll);
     }
+    let persistent = settings.durability.is_persistent();
+    let durability = persistent.then(|| Arc::new(Durability::default()));
     let broker = Arc::new(Broker::default());
     let tracking = Arc::new(Tracking::default());
-    let figures = (Arc::clone(&broker), Arc::clone(&tracking));
+    let figures = (Arc::clone(&broker), Arc::clone(&tracking), durability.clone());
     let admin = start_admin(settings, allocator, log, &handles, figures)?;
     let shared = Arc::new(Shared {
         settings: Arc::clone(admin.settings()),
         admin,
         clients: Clients::default(),
         blocked: Blocked::default(),
+        durability,
         broker,
         tracking,
         reactors: handles,
@@ -68,11 +73,15 @@ pub fn run(settings: Settings, allocator: Allocator, log: Option<LogControl>) ->
     let (running, addresses) = start_reactors(&shared, polls)?;
     let maintenance = maintain::start(Arc::clone(&shared))
         .context(ErrorKind::Resource, "starting the maintenance thread")?;
-    greet(&shared, &addresses);
-    wait(&shared, &stopped, running)?;
+    let worker = durability::start(&shared, move |shared| greet(shared, &addresses))
+        .context(ErrorKind::Resource, "starting the durability thread")?;
+    let asked = until_stopped(&shared, &stopped);
+    let ended = end(&shared, running);
     // It only sleeps and works in short slices, and aborts the process if it panics.
     drop(maintenance.join());
-    Ok(())
+    let closed = worker.end();
+    tracing::info!("bye");
+    asked.and(ended).and(closed)
 }
 
 fn start_admin(
@@ -80,7 +89,7 @@ fn start_admin(
     allocator: Allocator,
     log: Option<LogControl>,
     handles: &[Arc<Handle>],
-    (broker, tracking): (Arc<Broker>, Arc<Tracking>),
+    (broker, tracking, durability): (Arc<Broker>, Arc<Tracking>, Option<Arc<Durability>>),
 ) -> Result<Arc<Admin>, Error> {
     let reactors: OnceLock<Vec<Arc<Handle>>> = OnceLock::from(handles.to_vec());
     let deliver = move |ticket: crate::admin::auth::AuthTicket, verdict| {
@@ -88,7 +97,8 @@ fn start_admin(
         reactors[ticket.reactor].send(Message::Verdict(ticket.connection, verdict));
     };
     let names = engine::commands::all().iter().map(|row| row.name).collect();
-    let wiring = Wiring { allocator, broker, tracking, deliver: Box::new(deliver), log };
+    let deliver = Box::new(deliver);
+    let wiring = Wiring { allocator, broker, tracking, durability, deliver, log };
     Admin::start(settings, names, wiring).context(ErrorKind::Resource, "starting")
 }
 
@@ -112,6 +122,7 @@ fn start_reactors(shared: &Arc<Shared>, polls: Vec<Poll>) -> Result<(Running, Ve
             origin: None,
             scripts: Scripts::default(),
             long_scripts: Vec::new(),
+            log: shared.durability.clone().map(LogView::new),
         };
         let listeners = listen(&settings, index == 0)?;
         if index == 0 {
@@ -159,13 +170,51 @@ fn watch_signals(stop: Sender<Stop>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Waits for the word to stop, then for the reactors.
-fn wait(shared: &Shared, stopped: &Receiver<Stop>, running: Running) -> Result<(), Error> {
-    match stopped.recv() {
-        Ok(Stop::Signal(signal)) => tracing::info!("signal {signal}: stopping"),
-        Ok(Stop::Command) => tracing::info!("SHUTDOWN: stopping"),
-        Err(_) => tracing::warn!("nobody is left to stop the server: stopping"),
+/// Waits for the word to stop, and saves first if that is wanted. When saving fails, the server
+/// goes on, unless the word was to stop anyway.
+fn until_stopped(shared: &Shared, stopped: &Receiver<Stop>) -> Result<(), Error> {
+    loop {
+        let (flags, asker) = match stopped.recv() {
+            Ok(Stop::Signal(signal)) => {
+                tracing::info!("signal {signal}: stopping");
+                let settings = shared.settings.load();
+                let flags = match signal {
+                    SIGINT => settings.durability.on_sigint,
+                    _ => settings.durability.on_sigterm,
+                };
+                (flags, None)
+            }
+            Ok(Stop::Command(flags, asker)) => {
+                tracing::info!("SHUTDOWN: stopping");
+                (flags, Some(asker))
+            }
+            Ok(Stop::Failed(error)) => return Err(error),
+            Err(_) => {
+                tracing::warn!("nobody is left to stop the server: stopping");
+                return Ok(());
+            }
+        };
+        if save_before_the_end(shared, flags) || flags.force {
+            return Ok(());
+        }
+        tracing::warn!("the snapshot before the end failed or was called off: going on");
+        if let Some((reactor, id)) = asker {
+            let answer = Err(DurabilityError::ShutdownFailed.into());
+            shared.reactors[reactor].send(Message::Answer(id, answer));
+        }
     }
+}
+
+/// Whether what has to be on disk before the end is.
+fn save_before_the_end(shared: &Shared, flags: ShutdownFlags) -> bool {
+    let Some(durability) = &shared.durability else { return true };
+    let rules = &shared.settings.load().durability.save;
+    let wanted = flags.save || (!flags.no_save && !rules.is_empty());
+    !wanted || !durability.is_loaded() || durability.save_and_wait()
+}
+
+/// Ends the reactors.
+fn end(shared: &Shared, running: Running) -> Result<(), Error> {
     shared.begin_stop();
     let mut result = Ok(());
     for reactor in running {
@@ -173,6 +222,5 @@ fn wait(shared: &Shared, stopped: &Receiver<Stop>, running: Running) -> Result<(
         let ended = reactor.join().unwrap_or(Ok(()));
         result = result.and(ended);
     }
-    tracing::info!("bye");
     result
 }

@@ -66,10 +66,10 @@ fn what_is_not_understood_stops_the_start_and_help_does_not() {
         refused(&["--prot", "1"], &[]),
         refused(&["--port", "x"], &[]),
         refused(&["zumic.conf"], &[]),
-        refused(&["--appendonly", "yes"], &[]),
+        refused(&["--save", "60", "1"], &[]),
         refused(&["--port", "0"], &[("ZUMIC_PROT", "1")]),
     ];
-    let words = ["'--prot'", "--port: ", "'zumic.conf'", "nothing on disk", "ZUMIC_PROT"];
+    let words = ["'--prot'", "--port: ", "'zumic.conf'", "--mode persistent", "ZUMIC_PROT"];
     for ((said, code), word) in unknown.iter().zip(words) {
         assert!(said.contains(word), "{word} is not in: {said}");
         assert!(code.is_some_and(|code| code != 0), "{word}: ended with {code:?}: {said}");

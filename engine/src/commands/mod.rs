@@ -43,6 +43,7 @@ mod time_series;
 
 pub use argument::Argument;
 pub use keyspec::{KeyFlags, KeyPositions, KeySpec};
+pub use replication::WaitAof;
 pub use spec::{
     Categories, CommandSpec, CrossDb, Deprecated, Flags, Group, Handler, HostCommand, KeyRange,
     Run, ScriptCommand,

@@ -1,7 +1,7 @@
 //! Handlers: waiting for copies of what was written.
 //!
 //! Why it exists: clients call these after important writes, and must hear the truth: there are no
-//! replicas, and no log.
+//! replicas. What the log has is the host's business.
 
 use zumic_error::CommandError;
 
@@ -23,26 +23,32 @@ pub(super) fn wait(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     Ok(())
 }
 
-/// WAITAOF numlocal numreplicas timeout
-pub(super) fn waitaof(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
-    let local = parse_integer(args[1])?;
-    if !(0..=1).contains(&local) {
-        return Err(CommandError::NotInRange { min: 0, max: 1 }.into());
+/// What WAITAOF asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct WaitAof {
+    /// Whether the log of this server counts.
+    pub local: bool,
+    /// How many replicas' logs count.
+    pub replicas: i64,
+    /// When it gives up, Unix milliseconds; `None` for never.
+    pub until_ms: Option<u64>,
+}
+
+impl WaitAof {
+    /// Reads `WAITAOF numlocal numreplicas timeout`, name first.
+    ///
+    /// # Errors
+    /// One of them is no number, or out of its range.
+    pub fn parse(context: &Context<'_>, args: &[&[u8]]) -> Result<Self, CommandError> {
+        let local = parse_integer(args[1])?;
+        if !(0..=1).contains(&local) {
+            return Err(CommandError::NotInRange { min: 0, max: 1 });
+        }
+        let replicas = parse_integer(args[2])?;
+        if replicas < 0 {
+            return Err(CommandError::NotPositive);
+        }
+        let until_ms = blocking::milliseconds(context, args[3])?;
+        Ok(Self { local: local == 1, replicas, until_ms })
     }
-    let replicas = parse_integer(args[2])?;
-    if replicas < 0 {
-        return Err(CommandError::NotPositive.into());
-    }
-    let until_ms = blocking::milliseconds(context, args[3])?;
-    if local > 0 {
-        return Err(CommandError::WaitAofWithoutLog.into());
-    }
-    if replicas > 0 && context.may_wait() {
-        return Err(context.wait(until_ms, None));
-    }
-    let sink = context.sink();
-    sink.array(2);
-    sink.integer(0);
-    sink.integer(0);
-    Ok(())
 }

@@ -57,6 +57,8 @@ pub enum ScriptCommand {
 #[expect(missing_docs, reason = "each variant is the command it is named after")]
 pub enum HostCommand {
     Auth,
+    BgRewriteAof,
+    BgSave,
     Client,
     Config,
     Debug,
@@ -64,6 +66,7 @@ pub enum HostCommand {
     Exec,
     Hello,
     Info,
+    LastSave,
     Latency,
     Lolwut,
     MemoryDoctor,
@@ -74,12 +77,14 @@ pub enum HostCommand {
     Pubsub,
     Quit,
     Reset,
+    Save,
     Shutdown,
     Slowlog,
     Subscribe,
     Time,
     Unsubscribe,
     Unwatch,
+    WaitAof,
     Watch,
 }
 

@@ -78,6 +78,8 @@ pub struct Options {
     pub buffer_bytes_max: u64,
     /// Threads that do a log's effects again; `None` for as many as there are cores.
     pub replay_threads: Option<usize>,
+    /// Whether a torn end of the log, which a crash leaves, is cut off and not an error.
+    pub cut_torn: bool,
     /// Makes this process's files different from another's; any number.
     pub seed: u64,
 }
@@ -89,6 +91,7 @@ impl Default for Options {
             segment_bytes: 64 << 20,
             buffer_bytes_max: 64 << 20,
             replay_threads: None,
+            cut_torn: true,
             seed: 0,
         }
     }
@@ -157,7 +160,7 @@ pub struct Persistence {
     saving: Mutex<()>,
     core: Arc<Core>,
     orders: Mutex<Sender<Order>>,
-    thread: Option<thread::JoinHandle<()>>,
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
     recovery: Recovery,
     /// Dropped last: from then on another process may come.
     _lock: Box<dyn DirectoryLock>,
@@ -206,6 +209,9 @@ impl Persistence {
             return Err(Error::new(ErrorKind::Resource, what));
         };
         let (found, restored) = recover_all(engine, &disk, options.replay_threads, progress)?;
+        if let Some(torn) = found.torn.as_ref().filter(|_| !options.cut_torn) {
+            return Err(Error::new(ErrorKind::Damaged, format!("the log is torn: {torn}")));
+        }
         let loading = restored.loading.unwrap_or_default();
         let recovery = Recovery {
             snapshot_epoch: loading.header.epoch,
@@ -235,7 +241,7 @@ impl Persistence {
         engine.set_journals(Box::new(ForScripts(Arc::clone(&core))));
         progress.finish();
         let orders = Mutex::new(orders);
-        let thread = Some(thread);
+        let thread = Mutex::new(Some(thread));
         let functions: Mutex<Functions> = Mutex::new(Arc::new(Vec::new));
         let (engine, saving) = (engine.clone(), Mutex::new(()));
         Ok(Self { engine, disk, functions, saving, core, orders, thread, recovery, _lock: lock })
@@ -397,7 +403,7 @@ impl Persistence {
     ///
     /// # Errors
     /// The fault, if there is one: not everything is durable then.
-    pub fn close(mut self) -> Result<(), Error> {
+    pub fn close(&self) -> Result<(), Error> {
         let result = self.order(Order::Close).context(ErrorKind::Io, "closing the log");
         self.join();
         result
@@ -412,8 +418,9 @@ impl Persistence {
         result.recv().map_err(|_| gone())?
     }
 
-    fn join(&mut self) {
-        if let Some(thread) = self.thread.take() {
+    fn join(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
             thread.join().expect("the log thread does not panic");
         }
     }
@@ -422,10 +429,9 @@ impl Persistence {
 impl Drop for Persistence {
     /// Writes what is published, as well as it goes.
     fn drop(&mut self) {
-        if self.thread.is_some() {
-            let _ = self.order(Order::Close);
-            self.join();
-        }
+        // Closed already, or the thread has ended by itself.
+        let _ = self.order(Order::Close);
+        self.join();
     }
 }
 

@@ -19,6 +19,7 @@ const OPTIONS: Options = Options {
     segment_bytes: 1_500,
     buffer_bytes_max: 1 << 20,
     replay_threads: None,
+    cut_torn: true,
     seed: 0,
 };
 

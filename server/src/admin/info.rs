@@ -10,6 +10,7 @@ use engine::{Context, Halt, Stats};
 
 use super::stats::Totals;
 use super::{Admin, process, version};
+use crate::durability;
 use crate::pubsub::Space;
 use crate::settings::Settings;
 
@@ -192,16 +193,12 @@ fn percent(part: u64, whole: u64) -> String {
     format!("{share:.2}%")
 }
 
-/// Clients wait for `loading:0`; the other zeros are as true.
-fn persistence(fields: &mut Fields, _: &Reading<'_>) {
-    let zeros = [
-        "loading",
-        "async_loading",
-        "rdb_bgsave_in_progress",
-        "aof_enabled",
-        "aof_rewrite_in_progress",
-    ];
-    zeros.iter().for_each(|name| fields.add(name, 0));
+fn persistence(fields: &mut Fields, reading: &Reading<'_>) {
+    let admin = reading.admin;
+    let (saved_at_s, changes) = (admin.saved_at_s(), admin.stats().changes());
+    let durability = admin.durability.as_deref();
+    let add = &mut |name: &str, value: String| fields.add(name, value);
+    durability::write_info(durability, reading.settings, saved_at_s, changes, add);
 }
 
 fn stats(fields: &mut Fields, reading: &Reading<'_>) {

@@ -18,7 +18,7 @@ mod config;
 mod debug;
 mod help;
 mod histogram;
-mod info;
+pub(crate) mod info;
 mod latency;
 pub mod logging;
 mod lolwut;
@@ -46,8 +46,9 @@ use self::allocator::Allocator;
 use self::auth::{Authenticator, Deliver, PasswordHash};
 use self::logging::LogControl;
 use self::stats::StatsHub;
+use crate::durability::Durability;
 use crate::pubsub::Broker;
-use crate::settings::{Settings, SharedSettings, UpdateError, ValueError};
+use crate::settings::{self, Settings, SharedSettings, UpdateError, ValueError};
 use crate::tracking::Tracking;
 
 /// What an administrative command wants to know about who sent it.
@@ -71,6 +72,8 @@ pub struct Wiring {
     pub(crate) broker: Arc<Broker>,
     /// Client-side caching, for INFO.
     pub(crate) tracking: Arc<Tracking>,
+    /// Log and snapshots, in persistent mode.
+    pub(crate) durability: Option<Arc<Durability>>,
     /// Hands the verdict on a password to a reactor.
     pub deliver: Deliver,
     /// The log, if there is one.
@@ -88,8 +91,10 @@ pub struct Admin {
     allocator: Allocator,
     broker: Arc<Broker>,
     tracking: Arc<Tracking>,
+    durability: Option<Arc<Durability>>,
     log: Option<LogControl>,
     started: Instant,
+    started_at_s: u64,
     run_id: String,
 }
 
@@ -124,8 +129,10 @@ impl Admin {
             allocator: wiring.allocator,
             broker: wiring.broker,
             tracking: wiring.tracking,
+            durability: wiring.durability,
             log: wiring.log,
             started: Instant::now(),
+            started_at_s: unix_microseconds() / 1_000_000,
             run_id: run_id.iter().map(|byte| format!("{byte:02x}")).collect(),
             settings: Arc::new(SharedSettings::new(settings)),
         };
@@ -175,6 +182,12 @@ impl Admin {
         self.started.elapsed()
     }
 
+    /// Unix time of the last snapshot, or of the start.
+    #[must_use]
+    pub(crate) fn saved_at_s(&self) -> u64 {
+        self.durability.as_ref().map_or(self.started_at_s, |durability| durability.saved_at_s())
+    }
+
     /// Changes settings: all of them, or none.
     ///
     /// # Errors
@@ -185,10 +198,14 @@ impl Admin {
 
     /// Does what may be refused, then what cannot.
     fn commit(&self, old: &Settings, new: &mut Settings) -> Result<(), Stop> {
+        let refuse = |name, error| Stop::from(UpdateError::Value(name, error));
+        if new.durability.mode != old.durability.mode {
+            return Err(refuse("appendonly", ValueError::ModeAtStart));
+        }
+        settings::check(new).map_err(|(name, error)| refuse(name, error))?;
         if new.clients_max > old.clients_max {
-            process::allow_clients(new.clients_max).map_err(|possible| {
-                Stop::from(UpdateError::Value("maxclients", ValueError::OpenFiles(possible)))
-            })?;
+            process::allow_clients(new.clients_max)
+                .map_err(|possible| refuse("maxclients", ValueError::OpenFiles(possible)))?;
         }
         if let Some(secret) = new.password_new.take() {
             let hash = if secret.is_empty() {
@@ -214,6 +231,9 @@ impl Admin {
         tunables.set_event_classes(settings.events);
         self.engine.set_script_patience_ms(settings.script_patience_ms);
         self.slowlog.truncate(settings.slowlog_len_max);
+        if let Some(durability) = &self.durability {
+            durability.apply(&settings.durability);
+        }
         if let Some(log) = &self.log {
             log.set_level(settings.log_level);
         }

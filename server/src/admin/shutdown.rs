@@ -1,49 +1,41 @@
-//! SHUTDOWN's arguments. Stopping is the reactors' work.
+//! SHUTDOWN's arguments. Stopping is the main thread's work.
 
 use zumic_error::CommandError;
 
-/// SAVE is refused rather than ignored.
-const SAVE: CommandError =
-    CommandError::NotSupported("this version keeps nothing on disk, SAVE is not possible");
+use crate::settings::ShutdownFlags;
 
 /// What SHUTDOWN asks for.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct ShutdownRequest {
-    /// NOW: do not wait (for replicas, once there are any).
-    pub now: bool,
-    /// FORCE: stop even if something that should happen before fails.
-    pub force: bool,
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ShutdownRequest {
+    /// ABORT: take a shutdown back that has not happened yet.
+    Abort,
+    /// End, in this way.
+    End(ShutdownFlags),
 }
 
 /// Reads the arguments after the command's name.
 ///
 /// # Errors
-/// A syntax error for words that do not go together, an error for SAVE, which
-/// this version cannot do, and [`CommandError::ShutdownNotInProgress`] for ABORT: a shutdown is
-/// over before anybody could abort it.
+/// A syntax error for words that do not go together.
 pub fn parse(args: &[&[u8]]) -> Result<ShutdownRequest, CommandError> {
-    let mut request = ShutdownRequest::default();
-    let (mut save, mut no_save, mut abort) = (false, false, false);
+    let mut flags = ShutdownFlags::default();
+    let mut abort = false;
     for arg in args {
         let word = arg.to_ascii_lowercase();
         let flag = match word.as_slice() {
             b"abort" => &mut abort,
-            b"force" => &mut request.force,
-            b"nosave" => &mut no_save,
-            b"now" => &mut request.now,
-            b"save" => &mut save,
+            b"force" => &mut flags.force,
+            b"nosave" => &mut flags.no_save,
+            b"now" => &mut flags.now,
+            b"save" => &mut flags.save,
             _ => return Err(CommandError::Syntax),
         };
         *flag = true;
     }
-    if (save && no_save) || (abort && args.len() > 1) {
+    if (flags.save && flags.no_save) || (abort && args.len() > 1) {
         return Err(CommandError::Syntax);
     }
-    match (abort, save) {
-        (true, _) => Err(CommandError::ShutdownNotInProgress),
-        (_, true) => Err(SAVE),
-        (false, false) => Ok(request),
-    }
+    Ok(if abort { ShutdownRequest::Abort } else { ShutdownRequest::End(flags) })
 }
 
 #[cfg(test)]
@@ -54,13 +46,18 @@ mod tests {
     fn words_that_do_not_go_together_are_refused() {
         let ask =
             |words: &[&str]| parse(&words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>());
-        assert_eq!(ask(&[]), Ok(ShutdownRequest::default()));
-        assert_eq!(ask(&["NoSave", "NOW"]), Ok(ShutdownRequest { now: true, force: false }));
-        assert_eq!(ask(&["force"]), Ok(ShutdownRequest { now: false, force: true }));
-        assert_eq!(ask(&["SAVE", "NOSAVE"]), Err(CommandError::Syntax));
-        assert_eq!(ask(&["ABORT", "NOSAVE"]), Err(CommandError::Syntax));
-        assert_eq!(ask(&["later"]), Err(CommandError::Syntax));
-        assert_eq!(ask(&["ABORT"]), Err(CommandError::ShutdownNotInProgress));
-        assert_eq!(ask(&["SAVE"]), Err(SAVE));
+        let end = |flags| Ok(ShutdownRequest::End(flags));
+        let plain = ShutdownFlags::default();
+        assert_eq!(ask(&[]), end(plain));
+        assert_eq!(
+            ask(&["NoSave", "NOW"]),
+            end(ShutdownFlags { no_save: true, now: true, ..plain })
+        );
+        assert_eq!(ask(&["force"]), end(ShutdownFlags { force: true, ..plain }));
+        assert_eq!(ask(&["SAVE"]), end(ShutdownFlags { save: true, ..plain }));
+        assert_eq!(ask(&["ABORT"]), Ok(ShutdownRequest::Abort));
+        for wrong in [&["SAVE", "NOSAVE"][..], &["ABORT", "NOSAVE"], &["later"]] {
+            assert_eq!(ask(wrong), Err(CommandError::Syntax), "{wrong:?}");
+        }
     }
 }

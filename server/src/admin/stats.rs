@@ -70,6 +70,8 @@ pub struct ReactorStats {
     pub commands: CommandStats,
     /// Commands that ran.
     pub commands_processed: Counter,
+    /// Writes that did not fail, while there is a log.
+    pub changes: Counter,
     /// Connections accepted.
     pub connections_received: Counter,
     /// Connections turned away (`maxclients`, protected mode, file descriptors).
@@ -96,6 +98,7 @@ impl ReactorStats {
         Self {
             commands: CommandStats::new(command_count),
             commands_processed: Counter::default(),
+            changes: Counter::default(),
             connections_received: Counter::default(),
             connections_rejected: Counter::default(),
             clients_connected: Counter::default(),
@@ -272,6 +275,12 @@ impl StatsHub {
     #[must_use]
     pub fn name(&self, id: usize) -> &'static str {
         self.names[id]
+    }
+
+    /// Writes since the start, while there is a log; no reset touches them.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        lock(&self.blocks).iter().map(|block| block.changes.get()).sum()
     }
 
     /// Sums since the start or the last reset. Cost: walks every counter of every reactor.

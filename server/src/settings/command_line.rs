@@ -97,6 +97,8 @@ pub fn read(
         take_variable(&mut settings, &name, &value)?;
     }
     take_arguments(&mut settings, &arguments)?;
+    super::check(&settings)
+        .map_err(|(name, error)| StartError::Value(format!("--{name}"), error))?;
     Ok(Invocation::Run(Box::new(settings)))
 }
 

@@ -17,7 +17,10 @@
 //!   `proto-max-bulk-len`
 //! - [`crate::admin`]: `requirepass` `loglevel` `slowlog-log-slower-than` `slowlog-max-len`
 //!   `latency-tracking` `latency-tracking-info-percentiles` `enable-debug-command`
-//!   `appendonly` `save` (read-only answers)
+//! - [`crate::durability`]: `mode` `appendonly` `dir` `appendfsync` `save`
+//!   `stop-writes-on-bgsave-error` `rdbcompression` `rdbcompression-level`
+//!   `auto-aof-rewrite-percentage` `auto-aof-rewrite-min-size` `aof-load-truncated`
+//!   `aof-buffer-limit` `shutdown-on-sigterm` `shutdown-on-sigint`
 //!
 //! Invariants
 //! - S1: a published [`Settings`] has passed every row's check; it never changes again.
@@ -29,6 +32,7 @@
 
 mod bind;
 mod command_line;
+mod durability;
 mod shared;
 mod snapshot;
 mod table;
@@ -36,6 +40,8 @@ mod value;
 
 pub use bind::BindAddress;
 pub use command_line::{Invocation, StartError, help, read};
+pub(crate) use durability::check;
+pub use durability::{AppendFsync, DurabilitySettings, Mode, SaveRule, ShutdownFlags};
 pub use shared::{SettingsReader, SharedSettings, UpdateError};
 pub use snapshot::{DebugAccess, LogLevel, MaxMemoryPolicy, OutputLimit, Secret, Settings};
 pub use table::{Change, Group, Setting, TABLE, find};

@@ -11,6 +11,7 @@ use engine::{Classes, EvictionPolicy};
 use zeroize::Zeroizing;
 
 use super::BindAddress;
+use super::durability::DurabilitySettings;
 use super::value::ValueError;
 
 /// Declares an enum whose variants are the words of a setting.
@@ -41,6 +42,8 @@ macro_rules! words {
         }
     };
 }
+
+pub(super) use words;
 
 words! {
     /// Who may use DEBUG.
@@ -196,6 +199,8 @@ pub struct Settings {
     pub databases: u16,
     /// `enable-debug-command`.
     pub debug_access: DebugAccess,
+    /// Everything about disk.
+    pub durability: DurabilitySettings,
     /// `notify-keyspace-events`.
     pub events: Classes,
     /// `latency-tracking`.
@@ -267,6 +272,7 @@ impl Settings {
             output_limits: [limit; 3],
             databases: 0,
             debug_access: DebugAccess::No,
+            durability: DurabilitySettings::blank(),
             events: Classes::default(),
             latency_tracking: false,
             latency_percentiles: Vec::new(),

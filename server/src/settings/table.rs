@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use engine::Classes;
 
+use super::durability::{APPEND_ONLY, AppendFsync, DIR, Mode, ON_SIGINT, ON_SIGTERM, SAVE};
 use super::snapshot::{DebugAccess, LogLevel, MaxMemoryPolicy, OutputLimit, Secret, Settings};
 use super::value::{ValueError, parse_bytes, parse_integer, parse_octal, parse_switch};
 use super::{BindAddress, value};
@@ -141,8 +142,8 @@ macro_rules! integer {
 }
 
 macro_rules! bytes {
-    ($field:ident, $range:expr) => {
-        number!(parse_bytes, "<bytes>", "{}", $field, $range)
+    ($($field:ident).+, $range:expr) => {
+        number!(parse_bytes, "<bytes>", "{}", $($field).+, $range)
     };
 }
 
@@ -153,13 +154,13 @@ macro_rules! octal {
 }
 
 macro_rules! switch {
-    ($field:ident) => {
+    ($($field:ident).+) => {
         Kind {
             shape: "yes|no",
             many_words: false,
-            read: |settings| if settings.$field { "yes" } else { "no" }.to_owned(),
+            read: |settings| if settings.$($field).+ { "yes" } else { "no" }.to_owned(),
             write: |settings, text| {
-                settings.$field = parse_switch(&String::from_utf8_lossy(text))?;
+                settings.$($field).+ = parse_switch(&String::from_utf8_lossy(text))?;
                 Ok(())
             },
         }
@@ -167,41 +168,25 @@ macro_rules! switch {
 }
 
 macro_rules! word {
-    ($type:ident, $shape:literal, $field:ident) => {
+    ($type:ident, $shape:literal, $($field:ident).+) => {
         Kind {
             shape: $shape,
             many_words: false,
-            read: |settings| settings.$field.word().to_owned(),
+            read: |settings| settings.$($field).+.word().to_owned(),
             write: |settings, text| {
-                settings.$field = $type::parse(&String::from_utf8_lossy(text))?;
+                settings.$($field).+ = $type::parse(&String::from_utf8_lossy(text))?;
                 Ok(())
             },
         }
     };
 }
 
-/// A setting about disk, which has one possible value until there is persistence.
-macro_rules! nothing_on_disk {
-    ($only:literal) => {
-        Kind {
-            shape: "<none>",
-            many_words: false,
-            read: |_| $only.to_owned(),
-            write: |_, text| {
-                let only: &'static str = $only;
-                let same = text.eq_ignore_ascii_case(only.as_bytes());
-                same.then_some(()).ok_or(ValueError::Persistence(only))
-            },
-        }
-    };
-}
-
 /// The part of a row that a kind decides.
-struct Kind {
-    shape: &'static str,
-    many_words: bool,
-    read: fn(&Settings) -> String,
-    write: fn(&mut Settings, &[u8]) -> Result<(), ValueError>,
+pub(super) struct Kind {
+    pub(super) shape: &'static str,
+    pub(super) many_words: bool,
+    pub(super) read: fn(&Settings) -> String,
+    pub(super) write: fn(&mut Settings, &[u8]) -> Result<(), ValueError>,
 }
 
 const BIND: Kind = Kind {
@@ -422,10 +407,40 @@ pub static TABLE: &[Setting] = &[
     row("latency-tracking-info-percentiles", PERCENTILES, "50 99 99.9", Running, Diagnostics,
         "percentiles in INFO latencystats"),
 
-    row("appendonly", nothing_on_disk!("no"), "no", Running, Persistence,
-        "answers 'no': this version keeps nothing on disk"),
-    row("save", nothing_on_disk!(""), "", Running, Persistence,
-        "answers '': this version keeps nothing on disk"),
+    row("mode", word!(Mode, "memory|persistent", durability.mode), "memory", Start, Persistence,
+        "whether data outlive the process: 'persistent' keeps a log and snapshots in 'dir'"),
+    row("appendonly", APPEND_ONLY, "no", Running, Persistence,
+        "Redis's name of mode: 'yes' is persistent; only the start may choose"),
+    row("dir", DIR, "./data", Start, Persistence,
+        "where the log and the snapshots are; made if it is missing"),
+    row("appendfsync", word!(AppendFsync, "always|everysec|no", durability.fsync), "everysec",
+        Running, Persistence,
+        "when writes reach the disk: before they are acknowledged, each second, or when the \
+         kernel likes"),
+    row("save", SAVE, "", Running, Persistence,
+        "snapshot after so many seconds if so many writes happened; the log needs none of this"),
+    row("stop-writes-on-bgsave-error", switch!(durability.stop_writes_on_save_error), "yes",
+        Running, Persistence,
+        "whether writes are refused while there are 'save' rules and the last snapshot failed"),
+    row("rdbcompression", switch!(durability.compression), "yes", Running, Persistence,
+        "whether snapshots are compressed"),
+    row("rdbcompression-level", integer!(durability.compression_level, 1..=19), "1", Running,
+        Persistence, "zstd's level for snapshots"),
+    row("auto-aof-rewrite-percentage", integer!(durability.rewrite_percentage, 0..=I32_MAX), "100",
+        Running, Persistence,
+        "growth of the log over the last snapshot, in percent of it, at which a new snapshot cuts \
+         it; 0 for never"),
+    row("auto-aof-rewrite-min-size", bytes!(durability.rewrite_bytes_min, 0..=i64::MAX), "64mb",
+        Running, Persistence, "bytes of log below which it is not cut by growth"),
+    row("aof-load-truncated", switch!(durability.load_truncated), "yes", Start, Persistence,
+        "whether the server starts when the log's last block is torn, which a crash may do"),
+    row("aof-buffer-limit", bytes!(durability.buffer_bytes_max, 1 << 20..=i64::MAX), "256mb",
+        Start, Persistence,
+        "bytes that may wait for the disk before writers wait, too; readers go on"),
+    row("shutdown-on-sigterm", ON_SIGTERM, "default", Running, Persistence,
+        "what SIGTERM does: 'default' saves if there are 'save' rules"),
+    row("shutdown-on-sigint", ON_SIGINT, "default", Running, Persistence,
+        "what SIGINT does"),
 ];
 
 #[cfg(test)]
@@ -475,11 +490,13 @@ mod tests {
     }
 
     #[test]
-    fn disk_settings_take_only_what_they_answer() {
+    fn appendonly_is_another_name_of_the_mode() {
         let mut settings = Settings::default();
         let row = find(b"appendonly").unwrap();
-        assert_eq!((row.write)(&mut settings, b"no"), Ok(()));
-        assert_eq!((row.write)(&mut settings, b"yes"), Err(ValueError::Persistence("no")));
+        assert_eq!((row.read)(&settings), "no");
+        assert_eq!((row.write)(&mut settings, b"yes"), Ok(()));
+        assert_eq!(settings.durability.mode, Mode::Persistent);
+        assert_eq!((row.write)(&mut settings, b"maybe"), Err(ValueError::Switch));
     }
 
     #[test]

@@ -40,10 +40,18 @@ pub enum ValueError {
     Percentiles,
     /// Numbers outside of 0 to 100.
     PercentilesRange,
-    /// Nothing is kept on disk by this version, so that only this value is possible.
-    Persistence(&'static str),
+    /// The server runs in another mode, which is chosen at the start.
+    ModeAtStart,
+    /// The server keeps nothing on disk, so there is nothing to set.
+    NothingOnDisk,
+    /// No path.
+    Path,
     /// Outside of this range.
     Range(i64, i64),
+    /// Not pairs of seconds and changes.
+    SaveRule,
+    /// A shutdown that saves and does not.
+    ShutdownSave,
     /// Not `yes` or `no`.
     Switch,
 }
@@ -78,9 +86,17 @@ impl fmt::Display for ValueError {
             Self::PercentilesRange => {
                 "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]".into()
             }
-            Self::Persistence(only) => {
-                format!("this version keeps nothing on disk, only '{only}' is possible").into()
+            Self::ModeAtStart => {
+                "persistence is chosen at the start, with --mode memory|persistent".into()
             }
+            Self::NothingOnDisk => {
+                "a server that keeps nothing on disk saves nothing; start it with --mode \
+                 persistent"
+                    .into()
+            }
+            Self::Path => "argument must be a path".into(),
+            Self::SaveRule => "Invalid save parameters".into(),
+            Self::ShutdownSave => "SAVE and NOSAVE options can't be used together".into(),
             Self::Range(low, high) => {
                 format!("argument must be between {low} and {high} inclusive").into()
             }

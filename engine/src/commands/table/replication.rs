@@ -4,7 +4,7 @@
 
 use crate::commands::argument::integer;
 use crate::commands::replication;
-use crate::commands::spec::{Categories, CommandSpec, Flags, Group, Handler};
+use crate::commands::spec::{Categories, CommandSpec, Flags, Group, Handler, HostCommand};
 
 /// Waiting for copies.
 pub(super) const ROWS: &[CommandSpec] = &[
@@ -33,7 +33,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             written to the append-only file of the primary and/or replicas",
         tips: &["request_policy:all_shards", "response_policy:agg_min"],
         arguments: &[integer("numlocal"), integer("numreplicas"), integer("timeout")],
-        handler: Handler::Engine(replication::waitaof),
+        handler: Handler::Host(HostCommand::WaitAof),
         ..CommandSpec::DEFAULT
     },
 ];

@@ -210,6 +210,26 @@ const SLOWLOG: &[CommandSpec] = &[
 /// The server and its databases.
 pub(super) const ROWS: &[CommandSpec] = &[
     CommandSpec {
+        name: "bgrewriteaof",
+        arity: 1,
+        flags: Flags::ADMIN.or(Flags::NO_SCRIPT).or(Flags::NO_ASYNC_LOADING),
+        group: Group::Server,
+        summary: "Asynchronously rewrite the append-only file",
+        handler: Handler::Host(HostCommand::BgRewriteAof),
+        ..CommandSpec::DEFAULT
+    },
+    CommandSpec {
+        name: "bgsave",
+        arity: -1,
+        flags: Flags::ADMIN.or(Flags::NO_SCRIPT).or(Flags::NO_ASYNC_LOADING),
+        group: Group::Server,
+        summary: "Asynchronously save the dataset to disk",
+        history: &[("3.2.2", "Added the `SCHEDULE` option.")],
+        arguments: &[token("schedule", "SCHEDULE").since("3.2.2").optional()],
+        handler: Handler::Host(HostCommand::BgSave),
+        ..CommandSpec::DEFAULT
+    },
+    CommandSpec {
         name: "config",
         arity: -2,
         group: Group::Server,
@@ -299,6 +319,17 @@ pub(super) const ROWS: &[CommandSpec] = &[
         ..CommandSpec::DEFAULT
     },
     CommandSpec {
+        name: "lastsave",
+        arity: 1,
+        flags: Flags::LOADING.or(Flags::STALE).or(Flags::FAST),
+        categories: Categories::ADMIN.or(Categories::DANGEROUS),
+        group: Group::Server,
+        summary: "Get the UNIX time stamp of the last successful save to disk",
+        tips: &["nondeterministic_output"],
+        handler: Handler::Host(HostCommand::LastSave),
+        ..CommandSpec::DEFAULT
+    },
+    CommandSpec {
         name: "latency",
         arity: -2,
         group: Group::Server,
@@ -338,6 +369,16 @@ pub(super) const ROWS: &[CommandSpec] = &[
         complexity: "",
         summary: "Listen for all requests received by the server in real time",
         handler: Handler::Host(HostCommand::Monitor),
+        ..CommandSpec::DEFAULT
+    },
+    CommandSpec {
+        name: "save",
+        arity: 1,
+        flags: Flags::ADMIN.or(Flags::NO_SCRIPT).or(Flags::NO_ASYNC_LOADING).or(Flags::NO_MULTI),
+        group: Group::Server,
+        complexity: "O(N) where N is the total number of keys in all databases",
+        summary: "Synchronously save the dataset to disk",
+        handler: Handler::Host(HostCommand::Save),
         ..CommandSpec::DEFAULT
     },
     CommandSpec {

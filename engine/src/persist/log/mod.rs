@@ -17,6 +17,7 @@ pub(crate) mod core;
 pub mod durable;
 pub(crate) mod entry;
 pub(crate) mod format;
+pub mod inspect;
 pub mod lane;
 pub mod properties;
 pub(crate) mod recover;

@@ -69,6 +69,13 @@ pub struct TornTail {
     pub epoch: u64,
 }
 
+impl fmt::Display for TornTail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, offset, bytes, epoch } = self;
+        write!(f, "{file} ends at byte {offset}, behind epoch {epoch}; {bytes} bytes were cut off")
+    }
+}
+
 /// Receives entries in their order.
 pub(crate) trait Receive {
     /// The next entry.
@@ -420,7 +427,7 @@ impl Reader<'_> {
 }
 
 /// Takes a run off the front of `bytes`; `None` when it is none.
-fn take_run<'b>(bytes: &mut &'b [u8], mut entry: impl FnMut(Entry<'b>)) -> Option<()> {
+pub(super) fn take_run<'b>(bytes: &mut &'b [u8], mut entry: impl FnMut(Entry<'b>)) -> Option<()> {
     let (length, behind) = bytes.split_first_chunk::<RUN_HEADER_BYTES>()?;
     let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
     let (mut run, behind) = behind.split_at_checked(length)?;
