@@ -72,6 +72,51 @@ scripts!(
     transactions,
 );
 
+/// The scripts about data once more, where every reply waits for the disk: what is answered, and
+/// in which order, must be the same.
+macro_rules! scripts_on_disk {
+    ($($name:ident),* $(,)?) => {
+        mod on_disk {
+            use crate::support::{process::OnDisk, script};
+
+            $(
+                #[test]
+                fn $name() {
+                    let script = include_str!(concat!("wire/", stringify!($name), ".wire"));
+                    script::run(script, &OnDisk);
+                }
+            )*
+        }
+    };
+}
+
+scripts_on_disk!(
+    bitmaps,
+    blocking_lists,
+    blocking_sorted_sets,
+    collection_events,
+    connection,
+    events,
+    expiry,
+    geo,
+    groups,
+    hash_fields,
+    hashes,
+    hyperloglogs,
+    keys,
+    lists,
+    numbers,
+    pubsub,
+    sets,
+    sort,
+    sorted_sets,
+    streams,
+    strings,
+    time_series,
+    tracking,
+    transactions,
+);
+
 /// Runs `check` on all three servers in both protocols, each time with an empty store.
 fn everywhere(options: &[&str], check: impl Fn(&Running, &mut dyn FnMut() -> Client)) {
     let zumic: [&dyn Server; 2] = [&Zumic { threads: 1 }, &Zumic { threads: 2 }];

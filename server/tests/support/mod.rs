@@ -11,6 +11,7 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part of this module")]
 
 pub(crate) mod client;
+pub(crate) mod disk;
 pub(crate) mod expect;
 pub(crate) mod linear;
 pub(crate) mod process;

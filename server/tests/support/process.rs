@@ -62,6 +62,26 @@ impl Server for Zumic {
     }
 }
 
+/// The same, where each reply waits for the disk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OnDisk;
+
+impl Server for OnDisk {
+    fn name(&self) -> String {
+        "zumic --mode persistent --appendfsync always".to_owned()
+    }
+
+    fn command(&self, port: u16, folder: &Path) -> Command {
+        let mut command = Zumic { threads: 2 }.command(port, folder);
+        command.args(["--mode", "persistent", "--dir", "data", "--appendfsync", "always"]);
+        command
+    }
+
+    fn is_zumic(&self) -> bool {
+        true
+    }
+}
+
 /// Where cargo put the `zumic` binary.
 pub(crate) fn zumic_path() -> &'static str {
     env!("CARGO_BIN_EXE_zumic")
