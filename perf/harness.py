@@ -74,11 +74,16 @@ def pin(core):
 class Server:
     """A server process on a free port of 127.0.0.1, in a directory of its own."""
 
-    def __init__(self, binary, threads=1, core=SERVER_CORE):
+    # A server that saves or writes its log out before it ends takes as long as the disk does.
+    stop_seconds_max = 60
+
+    def __init__(self, binary, threads=1, core=SERVER_CORE, options=(), parent=None):
         self.binary = binary
+        self.options = list(options)
+        self.place = (threads, core)
         self.is_zumic = Path(binary).name.startswith("zumic")
         self.name = "zumic" if self.is_zumic else Path(binary).name
-        self.directory = tempfile.mkdtemp(prefix="zumic-perf-")
+        self.directory = tempfile.mkdtemp(prefix="zumic-perf-", dir=parent)
         self.process = None
         _running.append(self)
         # A free port may be taken by somebody else before the server binds it.
@@ -92,38 +97,69 @@ class Server:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
+        self._spawn(threads, core)
+        if self._answers(START_SECONDS_MAX):
+            return True
+        self._end_process()
+        return False
+
+    def _spawn(self, threads, core):
         words = pin(core) + [self.binary, "--port", str(self.port), "--bind", "127.0.0.1"]
         if self.is_zumic:
             words += ["--threads", str(threads)]
         else:
             words += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
+        words += self.options
         with open(Path(self.directory) / "log", "wb") as log:
             self.process = subprocess.Popen(
                 words, cwd=self.directory, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
-        deadline = time.monotonic() + START_SECONDS_MAX
+
+    def _answers(self, seconds_max):
+        """Waits until the server serves; one that loads its data says so and does not."""
+        deadline = time.monotonic() + seconds_max
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                if self.ask("PING") == "PONG":
+                if self.ask("PING", loading="LOADING") == "PONG":
                     return True
             except OSError:
-                time.sleep(0.01)
-        self._end_process()
+                pass
+            time.sleep(0.005)
         return False
+
+    def restart(self, seconds_max, kill=False):
+        """Ends the process, starts it again on its directory, and times that until it serves."""
+        if kill:
+            self.process.kill()
+            self.process.wait()
+        self._end_process()
+        began = time.monotonic()
+        self._spawn(*self.place)
+        if not self._answers(seconds_max):
+            log = (Path(self.directory) / "log").read_text(errors="replace")
+            fail(f"{self.binary} did not come back; its last words:\n{log[-2000:]}")
+        return time.monotonic() - began
 
     @property
     def pid(self):
         return self.process.pid
 
-    def ask(self, *words):
-        """Sends one command and returns its simple, integer or bulk reply as text."""
+    def ask_long(self, word, seconds_max):
+        """One command that takes long."""
+        return self.ask(word, seconds_max=seconds_max)
+
+    def ask(self, *words, loading=None, seconds_max=30):
+        """Sends one command and returns its simple, integer or bulk reply as text; `loading` for
+        a server that still loads its data, if given."""
         request = f"*{len(words)}\r\n" + "".join(f"${len(w)}\r\n{w}\r\n" for w in words)
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as link:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds_max) as link:
             link.sendall(request.encode())
             stream = link.makefile("rb")
             head = stream.readline().decode().rstrip("\r\n")
             if head.startswith("$"):
                 return stream.read(int(head[1:])).decode()
+            if loading is not None and head.startswith("-LOADING"):
+                return loading
             if head.startswith("-"):
                 fail(f"{self.name} answered {words[0]} with {head}")
             return head[1:]
@@ -147,7 +183,7 @@ class Server:
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(5)
+                self.process.wait(self.stop_seconds_max)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
