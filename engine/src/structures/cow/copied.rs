@@ -6,7 +6,7 @@ thread_local! {
     static BYTES: Cell<usize> = const { Cell::new(0) };
 }
 
-pub(super) fn note(bytes: usize) {
+pub(crate) fn note(bytes: usize) {
     BYTES.set(BYTES.get() + bytes);
 }
 

@@ -30,6 +30,7 @@
 
 #[cfg(test)]
 pub(crate) mod copied;
+mod single;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod unshared;
@@ -40,6 +41,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr::NonNull;
 
+pub use single::CowBox;
 pub use unshared::Unshared;
 
 use crate::sync::{AtomicU32, Ordering, fence};
@@ -264,6 +266,16 @@ impl<T> FromIterator<T> for CowVec<T> {
         let mut all = Self::with_capacity(elements.size_hint().0);
         let new = Unshared::of(&mut all);
         elements.for_each(|element| new.push(element));
+        all
+    }
+}
+
+impl<T: Copy> CowVec<T> {
+    /// So many elements, all `element`, and no room for more.
+    #[must_use]
+    pub fn filled(element: T, len: usize) -> Self {
+        let mut all = Self::with_capacity(len);
+        Unshared::of(&mut all).resize(len, element);
         all
     }
 }

@@ -61,13 +61,19 @@ impl<T> Unshared<T> {
         }
     }
 
-    /// Room for `more` elements; doubles what there was, so that growing is amortized O(1).
+    /// Room for `more` elements; doubles the allocation, so that growing is amortized O(1).
     #[inline]
     pub fn reserve(&mut self, more: usize) {
         if self.capacity() - self.len() < more {
-            let least = (self.len() + more).max(CAPACITY_MIN);
-            self.set_capacity(least.max(self.capacity() * 2));
+            self.grow(more);
         }
+    }
+
+    #[cold]
+    fn grow(&mut self, more: usize) {
+        let least = (self.len() + more).max(CAPACITY_MIN);
+        let doubled = CowVec::<T>::capacity_within(2 * self.0.heap_bytes());
+        self.set_capacity(least.max(doubled));
     }
 
     /// Gives back room beyond `capacity` elements, and beyond those that are there.
@@ -132,7 +138,9 @@ impl<T> Unshared<T> {
     #[inline]
     pub fn truncate(&mut self, len: usize) {
         let Some(gone) = self.len().checked_sub(len) else { return };
-        self.0.len = narrow(len);
+        #[expect(clippy::cast_possible_truncation, reason = "at most what there were")]
+        let kept = len as u32;
+        self.0.len = kept;
         // SAFETY: within the allocation, or at its end.
         let first = unsafe { self.0.data.add(len) };
         let gone = std::ptr::slice_from_raw_parts_mut(first.as_ptr(), gone);
@@ -179,7 +187,9 @@ impl<T: Copy> Unshared<T> {
         let to = unsafe { self.0.data.add(self.len()) };
         // SAFETY: as above; what is borrowed cannot lie in this vector.
         unsafe { to.as_ptr().copy_from_nonoverlapping(elements.as_ptr(), elements.len()) };
-        self.0.len += narrow(elements.len());
+        #[expect(clippy::cast_possible_truncation, reason = "they fit into the capacity")]
+        let added = elements.len() as u32;
+        self.0.len += added;
     }
 
     /// Makes it `len` elements long; new ones are `element`.

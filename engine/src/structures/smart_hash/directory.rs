@@ -5,7 +5,9 @@
 //! above (T1, T2).
 
 use super::entry::NEVER;
-use super::segment::{MERGE_AT, Segment, size_class};
+use super::segment::{MERGE_AT, Segment};
+use super::sizes::size_class;
+use crate::structures::cow::CowBox;
 
 /// Bits of the largest chunk: 512 slots, 16 KiB.
 pub(super) const CHUNK_BITS_MAX: u8 = 9;
@@ -15,8 +17,11 @@ const CHUNK_BITS_MERGED: u8 = CHUNK_BITS_MAX - 2;
 /// seed in hand.
 pub(super) const DEPTH_MAX: u8 = 48;
 
-/// A directory of the segments of one prefix.
-#[derive(Clone, Debug)]
+/// A directory of the segments of one prefix. A clone shares their blocks.
+///
+/// Behind a pointer of its own, not in the root: so the slots, a power of two, fill what the
+/// allocator gives for them.
+#[derive(Debug)]
 pub(super) struct Chunk {
     /// 2^bits of them; none in a vacant chunk (T1).
     slots: Vec<Segment>,
@@ -45,7 +50,7 @@ pub(super) struct Swept {
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct Directory {
-    root: Vec<Chunk>,
+    root: Vec<CowBox<Chunk>>,
     bits: u8,
     /// Never later than any deadline below.
     earliest: u64,
@@ -60,6 +65,14 @@ fn bits_of(hash: u64, skip: u8, bits: u8) -> usize {
     usize::try_from(shifted).expect("a directory fits into memory")
 }
 
+impl Clone for Chunk {
+    fn clone(&self) -> Self {
+        #[cfg(test)]
+        crate::structures::cow::copied::note(self.memory());
+        Self { slots: self.slots.clone(), ..*self }
+    }
+}
+
 impl Chunk {
     fn vacant() -> Self {
         Self { slots: Vec::new(), earliest: NEVER, depth: 0, bits: 0 }
@@ -72,7 +85,8 @@ impl Chunk {
 
     /// Bytes on the heap.
     fn memory(&self) -> usize {
-        size_class(self.slots.capacity() * size_of::<Segment>())
+        size_class(CowBox::<Self>::heap_bytes())
+            + size_class(self.slots.capacity() * size_of::<Segment>())
     }
 
     #[inline]
@@ -172,8 +186,8 @@ impl Directory {
     /// One chunk with one segment.
     pub(super) fn new() -> Self {
         let chunk = Chunk { slots: vec![Segment::new(0)], earliest: NEVER, depth: 0, bits: 0 };
-        let bytes = size_class(size_of::<Chunk>()) + chunk.memory();
-        Self { root: vec![chunk], bits: 0, earliest: NEVER, bytes }
+        let bytes = size_class(size_of::<CowBox<Chunk>>()) + chunk.memory();
+        Self { root: vec![CowBox::new(chunk)], bits: 0, earliest: NEVER, bytes }
     }
 
     /// The first segment.
@@ -188,11 +202,11 @@ impl Directory {
 
     /// The same, counted.
     pub(super) fn count_bytes(&self) -> usize {
-        self.root_memory() + self.root.iter().map(Chunk::memory).sum::<usize>()
+        self.root_memory() + self.root.iter().map(|chunk| chunk.memory()).sum::<usize>()
     }
 
     fn root_memory(&self) -> usize {
-        size_class(self.root.capacity() * size_of::<Chunk>())
+        size_class(self.root.capacity() * size_of::<CowBox<Chunk>>())
     }
 
     fn account(&mut self, after: usize, before: usize) {
@@ -224,8 +238,14 @@ impl Directory {
 
     /// The segment there.
     #[inline]
+    pub(super) fn look(&self, spot: Spot) -> &Segment {
+        &self.root[spot.chunk].slots[spot.slot]
+    }
+
+    /// The segment there, for editing.
+    #[inline]
     pub(super) fn at(&mut self, spot: Spot) -> &mut Segment {
-        &mut self.root[spot.chunk].slots[spot.slot]
+        &mut self.root[spot.chunk].unshare().slots[spot.slot]
     }
 
     /// Upper bound of the depth of all segments, for sampling.
@@ -245,7 +265,7 @@ impl Directory {
     /// bytes of segments that made.
     pub(super) fn split(&mut self, spot: Spot, hash: impl Fn(&[u8]) -> u64) -> isize {
         let Spot { chunk: index, slot } = spot;
-        let chunk = &mut self.root[index];
+        let chunk = self.root[index].unshare();
         let span = chunk.span(&chunk.slots[slot]);
         if span > 1 {
             let segment = std::mem::take(&mut chunk.slots[slot]);
@@ -272,9 +292,13 @@ impl Directory {
         if self.root[index].depth == self.bits {
             let before = self.root_memory();
             let mut root = Vec::with_capacity(self.root.len() * 2);
+            // Vacant chunks share one.
+            let vacant = CowBox::new(Chunk::vacant());
+            let vacant_bytes = (self.root.len() * vacant.memory()).cast_signed();
+            self.bytes = self.bytes.wrapping_add_signed(vacant_bytes);
             for chunk in self.root.drain(..) {
                 root.push(chunk);
-                root.push(Chunk::vacant());
+                root.push(vacant.clone());
             }
             self.root = root;
             self.bits += 1;
@@ -283,7 +307,8 @@ impl Directory {
         }
         let span = 1_usize << (self.bits - self.root[index].depth);
         let before = self.root[index].memory();
-        let upper = self.root[index].split();
+        let upper = CowBox::new(self.root[index].unshare().split());
+        let before = before + self.root[index + span / 2].memory();
         self.account(self.root[index].memory() + upper.memory(), before);
         self.root[index + span / 2] = upper;
     }
@@ -293,7 +318,7 @@ impl Directory {
     /// Merges a small segment with its neighbours, and what that makes possible above. Returns
     /// how many bytes of segments that made.
     pub(super) fn merge(&mut self, spot: Spot) -> isize {
-        let grown = self.root[spot.chunk].merge_segments(spot.slot);
+        let grown = self.root[spot.chunk].unshare().merge_segments(spot.slot);
         if grown != 0 {
             self.merge_chunks(spot.chunk);
         }
@@ -302,13 +327,13 @@ impl Directory {
 
     fn merge_chunks(&mut self, mut index: usize) {
         let before = self.root[index].memory();
-        self.root[index].shrink();
+        self.root[index].unshare().shrink();
         self.account(self.root[index].memory(), before);
         while let Some((low, high)) = self.mergeable(index) {
-            let upper = std::mem::replace(&mut self.root[high], Chunk::vacant());
+            let upper = std::mem::replace(self.root[high].unshare(), Chunk::vacant());
             let before = self.root[low].memory() + upper.memory();
-            self.root[low].merge(upper);
-            self.account(self.root[low].memory(), before);
+            self.root[low].unshare().merge(upper);
+            self.account(self.root[low].memory() + self.root[high].memory(), before);
             index = self.shrink_root(low);
         }
     }
@@ -329,7 +354,10 @@ impl Directory {
     /// Halves the root while no chunk needs all of it. Returns where the chunk `index` is now.
     fn shrink_root(&mut self, mut index: usize) -> usize {
         let before = self.root_memory();
-        while self.bits > 0 && self.root.iter().skip(1).step_by(2).all(Chunk::is_vacant) {
+        while self.bits > 0 && self.root.iter().skip(1).step_by(2).all(|chunk| chunk.is_vacant()) {
+            let vacant: usize =
+                self.root.iter().skip(1).step_by(2).map(|chunk| chunk.memory()).sum();
+            self.bytes -= vacant;
             self.root = every_other(&mut self.root);
             self.bits -= 1;
             index /= 2;
@@ -347,8 +375,9 @@ impl Directory {
 
     /// Tells chunk and root of a deadline below them.
     pub(super) fn lower_earliest(&mut self, spot: Spot, deadline: u64) {
-        let chunk = &mut self.root[spot.chunk];
-        chunk.earliest = chunk.earliest.min(deadline);
+        if deadline < self.root[spot.chunk].earliest {
+            self.root[spot.chunk].unshare().earliest = deadline;
+        }
         self.earliest = self.earliest.min(deadline);
     }
 
@@ -382,10 +411,10 @@ impl Directory {
         gone: &mut impl FnMut(&[u8]),
     ) -> Swept {
         let mut swept = Swept { removed: 0, grown: 0 };
-        let chunk = &mut self.root[spot.chunk];
-        if chunk.earliest >= now_ms {
+        if self.root[spot.chunk].earliest >= now_ms {
             return swept;
         }
+        let chunk = self.root[spot.chunk].unshare();
         for segment in &mut chunk.slots {
             let before = segment.memory();
             swept.removed += segment.remove_due(now_ms, limit - swept.removed, gone);

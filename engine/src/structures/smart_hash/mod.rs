@@ -35,6 +35,7 @@ mod directory;
 mod entry;
 pub mod properties;
 mod segment;
+mod sizes;
 mod tags;
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -77,6 +78,8 @@ enum Deadline {
 }
 
 /// A table from fields to values, or of members alone: see the module.
+///
+/// A clone shares all segments until they are edited. Cost: O(n / 20,000).
 ///
 /// Elements may have deadlines. The table has no clock: methods that take `now_ms` treat an
 /// element whose deadline is before it as absent, the others see every element, and
@@ -269,10 +272,10 @@ impl SmartHash {
     pub fn remove(&mut self, field: &[u8]) -> bool {
         let hash = self.hash(field);
         let spot = self.directory.spot(hash);
-        let segment = self.directory.at(spot);
-        let Some(index) = segment.find(hash, field) else {
+        let Some(index) = self.directory.look(spot).find(hash, field) else {
             return false;
         };
+        let segment = self.directory.at(spot);
         let before = (segment.memory(), segment.timed());
         segment.remove(index);
         let is_small = segment.len() <= usize::from(MERGE_AT);

@@ -9,6 +9,8 @@ use super::{NEVER, SmartHash, hash_with};
 #[derive(Clone, Copy, Debug)]
 enum Op {
     Clear,
+    /// Keeps a clone; says whether the original is edited from now on, or the clone.
+    Clone(bool),
     Deadline(u16, Option<u64>),
     Insert(u16, u8),
     InsertUntil(u16, u8, u64),
@@ -35,7 +37,8 @@ impl Op {
             220..228 => Self::RemoveMany(key),
             228..236 => Self::RemoveDue(now, usize::from(low)),
             236..246 => Self::Scan(now << 40, usize::from(low)),
-            246..255 => Self::Random(u64::from(key) << 8 | now),
+            246..252 => Self::Random(u64::from(key) << 8 | now),
+            252..255 => Self::Clone(value & 1 == 0),
             255 if value < 16 => Self::Clear,
             255 => Self::Update(key, value),
         }
@@ -72,16 +75,29 @@ type Model = HashMap<Vec<u8>, (Vec<u8>, u64)>;
 pub fn table_agrees_with_a_map(seed: u64, bytes: &[u8]) {
     let mut table = SmartHash::new(seed);
     let mut model = Model::new();
+    let mut kept: Vec<(SmartHash, Model)> = Vec::new();
     for (step, bytes) in bytes.as_chunks::<4>().0.iter().enumerate() {
         let op = Op::decode(*bytes);
         let context = format!("SEED={seed} step={step} {op:?}");
         apply(&mut table, &mut model, op, &context);
+        if let Op::Clone(stay) = op {
+            let clone = table.clone();
+            let other = if stay { clone } else { std::mem::replace(&mut table, clone) };
+            if kept.len() == 4 {
+                let (oldest, was) = kept.remove(0);
+                check(&oldest, &was, &format!("{context}, the oldest clone"));
+            }
+            kept.push((other, model.clone()));
+        }
         assert_eq!(table.len(), model.len(), "{context}");
         if step % 256 == 0 {
             check(&table, &model, &context);
         }
     }
     check(&table, &model, "at the end");
+    for (clone, was) in kept {
+        check(&clone, &was, "a clone at the end");
+    }
     for field in model.keys() {
         assert!(table.remove(field), "SEED={seed} emptying");
     }
@@ -95,6 +111,7 @@ fn apply(table: &mut SmartHash, model: &mut Model, op: Op, context: &str) {
             table.clear();
             model.clear();
         }
+        Op::Clone(_) => {}
         Op::Deadline(key, deadline) => {
             let field = field(key);
             let entry = model.get_mut(&field);

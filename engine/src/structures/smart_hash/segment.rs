@@ -18,24 +18,21 @@
 //! Invariants
 //! - G1: `count <= TAGS`; tags and places of elements `0..count` are those of their hashes.
 //! - G2: elements lie in `HEAD..used`; `waste` of those bytes belong to none.
-//! - G3: a block is at most [`BLOCK_MAX`] bytes and of a length in [`LADDER`], or empty: then
+//! - G3: a block is at most [`BLOCK_MAX`] bytes and of a length that `sizes` lists, or empty: then
 //!   the segment is vacant, a place in the directory that belongs to a neighbour.
 //! - G4: `extra` is there if an element has a box or a deadline; its `earliest` is never later
 //!   than any element's deadline. `timed` is the number of elements with one.
 
 use super::entry::{self, INLINE_MAX, NEVER, Part, Piece, Shape};
+use super::sizes::{BLOCK_MAX, block_len, size_class};
 use super::tags::{self, TAGS};
 use super::{Deadline, Element};
+use crate::structures::cow::{CowBox, CowVec};
 
 /// Bytes of tags and places.
 pub(super) const HEAD: usize = 3 * TAGS;
-/// The longest block. Positions must fit into twelve bits.
-pub(super) const BLOCK_MAX: usize = 4096;
-/// Lengths of blocks: the allocator's size classes, so that nothing is lost to rounding.
-const LADDER: [usize; 17] = [
-    256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584,
-    BLOCK_MAX,
-];
+/// Bytes of a block's count of those who share it.
+const COUNT_BYTES: usize = CowVec::<u8>::bytes_for(1) - 1;
 /// Elements of two segments that may become one: half of what one holds, so that it does not
 /// split soon.
 const MERGED_MAX: usize = TAGS / 2;
@@ -51,18 +48,18 @@ pub(super) struct Full;
 /// What only segments with long parts or deadlines need.
 #[derive(Clone, Debug)]
 struct Extra {
-    boxes: Vec<Option<Box<[u8]>>>,
+    boxes: Vec<Option<CowVec<u8>>>,
     /// Bytes of the boxes as the allocator rounds them.
     boxed_bytes: usize,
     /// Never later than any element's deadline.
     earliest: u64,
 }
 
-/// See the module.
+/// See the module. A clone shares block and boxes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Segment {
-    block: Box<[u8]>,
-    extra: Option<Box<Extra>>,
+    block: CowVec<u8>,
+    extra: Option<CowBox<Extra>>,
     used: u16,
     waste: u16,
     count: u8,
@@ -80,7 +77,7 @@ impl Segment {
     }
 
     fn with_room(depth: u8, bytes: usize) -> Self {
-        let block = vec![0; block_len(HEAD + bytes)].into_boxed_slice();
+        let block = CowVec::filled(0, block_len(HEAD + bytes));
         Self { block, used: narrow(HEAD), depth, ..Self::default() }
     }
 
@@ -109,7 +106,8 @@ impl Segment {
     /// Bytes on the heap.
     #[inline]
     pub(super) fn memory(&self) -> usize {
-        self.block.len() + self.extra.as_ref().map_or(0, |extra| extra.memory())
+        // Not `heap_bytes`: nobody asks a vacant one, and this runs twice per edit.
+        COUNT_BYTES + self.block.capacity() + self.extra.as_ref().map_or(0, |extra| extra.memory())
     }
 
     /// Bytes that elements take.
@@ -182,7 +180,7 @@ impl Segment {
 
     fn set_place(&mut self, index: usize, place: u16) {
         let at = TAGS + 2 * index;
-        self.block[at..at + 2].copy_from_slice(&place.to_le_bytes());
+        self.block.unshare()[at..at + 2].copy_from_slice(&place.to_le_bytes());
     }
 
     fn start(&self, index: usize) -> usize {
@@ -243,9 +241,11 @@ impl Segment {
     ) {
         let index = self.len();
         let start = usize::from(self.used);
-        let len = entry::write(&mut self.block[start..], field, value, deadline);
-        self.block[index] = tag;
-        self.set_place(index, place_bits & 0xf000 | self.used);
+        let block = self.block.unshare();
+        let len = entry::write(&mut block[start..], field, value, deadline);
+        block[index] = tag;
+        let place = place_bits & 0xf000 | self.used;
+        block[TAGS + 2 * index..][..2].copy_from_slice(&place.to_le_bytes());
         self.used += narrow(len);
         self.count += 1;
         self.note(deadline);
@@ -255,7 +255,7 @@ impl Segment {
     fn note(&mut self, deadline: u64) {
         if deadline != NEVER {
             self.timed += 1;
-            let extra = self.extra.get_or_insert_with(Extra::new);
+            let extra = self.extra.get_or_insert_with(Extra::new).unshare();
             extra.earliest = extra.earliest.min(deadline);
         }
     }
@@ -286,18 +286,26 @@ impl Segment {
 
     /// Puts `value` over one of the same length.
     fn overwrite(&mut self, part: Part, value: &[u8]) -> bool {
-        let old = match part {
-            Part::Inline { start, len } => &mut self.block[start..start + len],
-            Part::Boxed(number) => {
-                let extra = self.extra.as_mut().expect("an element has a box (G4)");
-                extra.boxes[number].as_mut().expect("the box of a live element")
+        match part {
+            Part::Inline { start, len } => {
+                let fits = len == value.len();
+                if fits {
+                    self.block.unshare()[start..start + len].copy_from_slice(value);
+                }
+                fits
             }
-        };
-        let fits = old.len() == value.len();
-        if fits {
-            old.copy_from_slice(value);
+            Part::Boxed(_) if self.resolve(part).len() != value.len() => false,
+            Part::Boxed(number) => {
+                let extra = self.extra.as_mut().expect("an element has a box (G4)").unshare();
+                let old = extra.boxes[number].as_mut().expect("the box of a live element");
+                if old.is_unique() {
+                    old.unshare().copy_from_slice(value);
+                } else {
+                    *old = value.into();
+                }
+                true
+            }
         }
-        fits
     }
 
     /// Writes the element of that number anew, behind the others; there is room.
@@ -316,7 +324,7 @@ impl Segment {
             }
         };
         let at = usize::from(self.used);
-        let len = entry::write(&mut self.block[at..], field, value, deadline);
+        let len = entry::write(&mut self.block.unshare()[at..], field, value, deadline);
         self.set_place(index, place & 0xf000 | self.used);
         self.used += narrow(len);
         self.waste += narrow(shape.end - start);
@@ -329,7 +337,7 @@ impl Segment {
         if self.timed == 0
             && let Some(extra) = &mut self.extra
         {
-            extra.earliest = NEVER;
+            extra.unshare().earliest = NEVER;
         }
     }
 
@@ -346,9 +354,10 @@ impl Segment {
             self.waste += narrow(shape.end - start);
         }
         let last = self.len() - 1;
-        self.block[index] = self.block[last];
-        let place = self.place(last);
-        self.set_place(index, place);
+        let block = self.block.unshare();
+        block[index] = block[last];
+        let (from, to) = (TAGS + 2 * last, TAGS + 2 * index);
+        block.copy_within(from..from + 2, to);
         self.count -= 1;
         if self.timed == 0 && self.extra.as_ref().is_some_and(|extra| extra.boxed_bytes == 0) {
             self.extra = None;
@@ -374,18 +383,20 @@ impl Segment {
 
     /// Moves the elements into a block of another length, without the waste.
     fn rebuild(&mut self, block_len: usize) {
-        let mut block = vec![0; block_len].into_boxed_slice();
+        let mut rebuilt = CowVec::filled(0, block_len);
+        let block = rebuilt.unshare();
         block[..HEAD].copy_from_slice(&self.block[..HEAD]);
-        let old = std::mem::replace(&mut self.block, block);
         let mut used = HEAD;
         for index in 0..self.len() {
             let place = self.place(index);
             let start = usize::from(place & 0xfff);
-            let entry = &old[start..entry::parse(&old, start).end];
-            self.block[used..used + entry.len()].copy_from_slice(entry);
-            self.set_place(index, place & 0xf000 | narrow(used));
+            let entry = &self.block[start..entry::parse(&self.block, start).end];
+            block[used..used + entry.len()].copy_from_slice(entry);
+            let place = place & 0xf000 | narrow(used);
+            block[TAGS + 2 * index..][..2].copy_from_slice(&place.to_le_bytes());
             used += entry.len();
         }
+        self.block = rebuilt;
         (self.used, self.waste) = (narrow(used), 0);
     }
 
@@ -399,9 +410,9 @@ impl Segment {
         self.lodge_box(bytes.into())
     }
 
-    fn lodge_box(&mut self, bytes: Box<[u8]>) -> Piece<'static> {
-        let extra = self.extra.get_or_insert_with(Extra::new);
-        extra.boxed_bytes += size_class(bytes.len());
+    fn lodge_box(&mut self, bytes: CowVec<u8>) -> Piece<'static> {
+        let extra = self.extra.get_or_insert_with(Extra::new).unshare();
+        extra.boxed_bytes += size_class(bytes.heap_bytes());
         let free = extra.boxes.iter().position(Option::is_none);
         let number = free.unwrap_or(extra.boxes.len());
         if free.is_none() {
@@ -418,10 +429,10 @@ impl Segment {
         }
     }
 
-    fn take_box(&mut self, number: usize) -> Box<[u8]> {
-        let extra = self.extra.as_mut().expect("an element has a box (G4)");
+    fn take_box(&mut self, number: usize) -> CowVec<u8> {
+        let extra = self.extra.as_mut().expect("an element has a box (G4)").unshare();
         let bytes = extra.boxes[number].take().expect("the box of a live element");
-        extra.boxed_bytes -= size_class(bytes.len());
+        extra.boxed_bytes -= size_class(bytes.heap_bytes());
         bytes
     }
 
@@ -478,8 +489,9 @@ impl Segment {
         if let (Part::Inline { .. }, Part::Inline { .. }) = (field, value) {
             let used = usize::from(self.used);
             let target = self.len();
-            self.block[used..used + end - start].copy_from_slice(&source.block[start..end]);
-            self.block[target] = tag;
+            let block = self.block.unshare();
+            block[used..used + end - start].copy_from_slice(&source.block[start..end]);
+            block[target] = tag;
             self.set_place(target, place & 0xf000 | self.used);
             self.used += narrow(end - start);
             self.count += 1;
@@ -525,7 +537,7 @@ impl Segment {
             removed += 1;
         }
         if let Some(extra) = &mut self.extra {
-            extra.earliest = earliest;
+            extra.unshare().earliest = earliest;
         }
         removed
     }
@@ -540,13 +552,13 @@ impl Segment {
 }
 
 impl Extra {
-    fn new() -> Box<Self> {
-        Box::new(Self { boxes: Vec::new(), boxed_bytes: 0, earliest: NEVER })
+    fn new() -> CowBox<Self> {
+        CowBox::new(Self { boxes: Vec::new(), boxed_bytes: 0, earliest: NEVER })
     }
 
     fn memory(&self) -> usize {
-        let boxes = self.boxes.capacity() * size_of::<Option<Box<[u8]>>>();
-        size_class(size_of::<Self>()) + size_class(boxes) + self.boxed_bytes
+        let boxes = self.boxes.capacity() * size_of::<Option<CowVec<u8>>>();
+        size_class(CowBox::<Self>::heap_bytes()) + size_class(boxes) + self.boxed_bytes
     }
 }
 
@@ -562,11 +574,6 @@ fn place_bits(hash: u64) -> u16 {
     u16::from(second & 0xf) << 12
 }
 
-/// The smallest block for that many bytes.
-fn block_len(bytes: usize) -> usize {
-    LADDER[LADDER.partition_point(|&len| len < bytes).min(LADDER.len() - 1)]
-}
-
 /// What `lodge` will say, as far as lengths go: all numbers of boxes are equally long.
 fn plan(bytes: &[u8]) -> Piece<'_> {
     if bytes.len() <= INLINE_MAX { Piece::Inline(bytes) } else { Piece::Boxed(0) }
@@ -580,14 +587,4 @@ fn zeros(len: usize) -> Piece<'static> {
 
 fn narrow(bytes: usize) -> u16 {
     u16::try_from(bytes).expect("a position in a block is at most BLOCK_MAX (G3)")
-}
-
-/// Bytes the allocator takes for `bytes`: four classes per doubling, as jemalloc has them.
-pub(super) fn size_class(bytes: usize) -> usize {
-    match bytes {
-        0 => 0,
-        1..=8 => 8,
-        9..=128 => bytes.next_multiple_of(16),
-        _ => bytes.next_multiple_of(1 << ((bytes - 1).ilog2() - 2)),
-    }
 }

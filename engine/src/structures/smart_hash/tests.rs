@@ -2,6 +2,7 @@
 
 use super::properties::table_agrees_with_a_map;
 use super::*;
+use crate::structures::cow::copied;
 
 /// Choices from a seed (xorshift64*).
 struct Random(u64);
@@ -164,4 +165,48 @@ fn elements_cost_what_the_header_says() {
     let per_element = |table: &SmartHash| table.memory() / 125_000;
     assert!(per_element(&hash) < 32 + 14, "{}", per_element(&hash));
     assert!(per_element(&set) < 16 + 12, "{}", per_element(&set));
+}
+
+/// What an edit after a snapshot copies: a segment and 512 headers; of long values, theirs alone.
+#[test]
+fn an_edit_of_a_shared_table_copies_its_segment_only() {
+    const COUNT: u32 = 60_000;
+    let field = |number: u32| format!("field:{number}").into_bytes();
+    let long = vec![b'x'; 100_000];
+    let mut table = SmartHash::new(7);
+    for number in 0..COUNT {
+        table.insert(&field(number), b"value");
+    }
+    for number in (0..COUNT).step_by(2_000) {
+        table.insert(&field(number), &long);
+    }
+    copied::take();
+    (0..1_000).for_each(|number| assert!(!table.insert(&field(number * 59), b"other")));
+    assert_eq!(copied::take(), 0, "nothing is shared");
+    let shared = table.clone();
+    let (mut most, mut total) = (0, 0);
+    let mut note = || {
+        let now = copied::take();
+        (most, total) = (now.max(most), total + now);
+    };
+    for number in 0..3_000 {
+        table.insert(&field(number * 19), b"third");
+        note();
+        table.remove(&field(number * 17 + 5));
+        note();
+        table.insert(&field(COUNT + number), b"new");
+        note();
+    }
+    for number in (0..COUNT).step_by(2_000) {
+        table.insert(&field(number), &long);
+        note();
+    }
+    // A removal may merge two segments; a split may divide a chunk.
+    assert!(most <= 40 * 1024, "{most} bytes for one edit");
+    assert!(total <= table.memory(), "{total} bytes: more than everything once");
+    assert!(!table.remove(b"absent") && copied::take() == 0, "nothing was to be edited");
+    assert_eq!(shared.len(), COUNT as usize);
+    drop(shared);
+    table.insert(&field(1), b"fourth");
+    assert_eq!(copied::take(), 0, "nobody shares any more");
 }
