@@ -10,7 +10,9 @@
 
 use std::time::{Duration, Instant};
 
+use engine::structures::quicklist::{BlockLimit, Quicklist};
 use engine::structures::ranked::Ranked;
+use engine::structures::smart_hash::SmartHash;
 
 const ELEMENTS: u64 = if cfg!(debug_assertions) { 100_000 } else { 5_000_000 };
 const MOST: Duration = Duration::from_millis(if cfg!(debug_assertions) { 20 } else { 1 });
@@ -65,4 +67,29 @@ fn a_sorted_set_is_shared_at_once() {
     };
     measure("sorted set", &mut ranked, Ranked::share, edit);
     measure("sorted set, whole", &mut ranked, Ranked::clone, edit);
+}
+
+#[test]
+fn a_hash_is_shared_at_once() {
+    let mut table = SmartHash::new(1);
+    for number in 0..ELEMENTS {
+        table.insert(&name(number), b"value:0123456789");
+    }
+    measure("hash", &mut table, SmartHash::clone, |table, number, round| {
+        table.insert(&name(number), format!("value:{round:010}").as_bytes());
+    });
+}
+
+#[test]
+fn a_list_is_shared_at_once() {
+    let limit = BlockLimit::from_setting(-2);
+    let mut list = Quicklist::new();
+    for number in 0..ELEMENTS {
+        list.push_back(&[name(number), name(number + 1), name(number + 2)].concat(), limit);
+    }
+    measure("list", &mut list, Quicklist::clone, |list, number, round| {
+        let index = usize::try_from(number).expect("an index");
+        list.replace(index, format!("round {round}").as_bytes(), limit);
+        list.push_front(b"first", limit);
+    });
 }

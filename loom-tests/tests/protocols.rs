@@ -66,13 +66,14 @@ fn cow_read_edit() {
     explore(3, || {
         let mut original: CowVec<Watched> = (1..3).map(|n| Watched(UnsafeCell::new(n))).collect();
         let clone = original.clone();
-        let reader = thread::spawn(move || {
-            assert_eq!((clone[0].get(), clone[1].get()), (1, 2), "a clone changed");
+        let editor = thread::spawn(move || {
+            // SAFETY: loom fails the model if somebody reads meanwhile.
+            original.unshare()[1].0.with_mut(|value| unsafe { *value = 3 });
+            assert_eq!((original[0].get(), original[1].get()), (1, 3));
         });
-        // SAFETY: loom fails the model if somebody reads meanwhile.
-        original.unshare()[1].0.with_mut(|value| unsafe { *value = 3 });
-        assert_eq!((original[0].get(), original[1].get()), (1, 3));
-        reader.join().unwrap();
+        assert_eq!((clone[0].get(), clone[1].get()), (1, 2), "a clone changed");
+        drop(clone);
+        editor.join().unwrap();
     });
 }
 

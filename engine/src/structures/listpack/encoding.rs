@@ -4,6 +4,7 @@
 
 use super::Entry;
 use crate::commands::number;
+use crate::structures::cow::Unshared;
 
 const STR_6: u8 = 0x80;
 const INT_13: u8 = 0xc0;
@@ -90,7 +91,7 @@ impl<'v> Encoded<'v> {
 
     /// Writes the entry behind `out`.
     #[inline]
-    pub(super) fn append_to(&self, out: &mut Vec<u8>) {
+    pub(super) fn append_to(&self, out: &mut Unshared<u8>) {
         out.extend_from_slice(&self.head[..self.head_len]);
         out.extend_from_slice(self.data);
         let (back, first) = back_len(self.size());

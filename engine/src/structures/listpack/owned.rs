@@ -18,6 +18,7 @@ use smallvec::SmallVec;
 
 use super::encoding::{Encoded, decode_foreign};
 use super::{Entry, Listpack, whole_size, whole_size_back};
+use crate::structures::cow::CowVec;
 
 /// The first byte of a packed count that has four bytes more.
 pub(super) const COUNT_LONG: u8 = 255;
@@ -31,7 +32,7 @@ const SPARSE_BYTES_MIN: usize = 512;
 /// What a pop gave: on the stack for short strings.
 pub type Popped = SmallVec<[u8; 64]>;
 
-/// An owned listpack.
+/// An owned listpack. A clone shares the bytes until one of the two is edited.
 ///
 /// # Examples
 /// ```
@@ -45,7 +46,7 @@ pub type Popped = SmallVec<[u8; 64]>;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ListpackBuf {
-    bytes: Vec<u8>,
+    bytes: CowVec<u8>,
     start: usize,
     count: usize,
 }
@@ -57,15 +58,15 @@ impl ListpackBuf {
     /// No entries, no allocation.
     #[must_use]
     pub const fn new() -> Self {
-        Self { bytes: Vec::new(), start: 0, count: 0 }
+        Self { bytes: CowVec::new(), start: 0, count: 0 }
     }
 
     /// No entries, and room for so many bytes of entries at each end.
     #[must_use]
     pub fn with_room(front: usize, back: usize) -> Self {
         let start = HEAD_BYTES + front;
-        let mut bytes = Vec::with_capacity(start + back);
-        bytes.resize(start, 0);
+        let mut bytes = CowVec::with_capacity(start + back);
+        bytes.unshare().resize(start, 0);
         Self { bytes, start, count: 0 }
     }
 
@@ -133,7 +134,7 @@ impl ListpackBuf {
     /// Heap bytes: entries, count and room.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.heap_bytes()
     }
 
     /// Adds a last entry. Cost: amortized O(value).
@@ -150,7 +151,7 @@ impl ListpackBuf {
 
     fn append(&mut self, value: Encoded<'_>) {
         self.room_back(value.whole_size());
-        value.append_to(&mut self.bytes);
+        value.append_to(self.bytes.unshare());
         self.set_count(self.count + 1);
     }
 
@@ -170,7 +171,7 @@ impl ListpackBuf {
         let size = value.whole_size();
         self.room_front(size);
         let from = self.start - size;
-        value.write_to(&mut self.bytes[from..self.start]);
+        value.write_to(&mut self.bytes.unshare()[from..self.start]);
         self.start = from;
         self.set_count(self.count + 1);
     }
@@ -196,7 +197,8 @@ impl ListpackBuf {
     #[inline]
     pub fn drop_back(&mut self) {
         let size = whole_size_back(&self.bytes[self.start..]);
-        self.bytes.truncate(self.bytes.len() - size);
+        let end = self.bytes.len() - size;
+        self.bytes.unshare().truncate(end);
         self.set_count(self.count - 1);
     }
 
@@ -223,7 +225,7 @@ impl ListpackBuf {
         let at = self.as_ref().offset_of(index);
         let size = value.whole_size();
         self.change_size(at, 0, size);
-        value.write_to(&mut self.bytes[self.start + at..][..size]);
+        value.write_to(&mut self.bytes.unshare()[self.start + at..][..size]);
         self.set_count(self.count + 1);
     }
 
@@ -238,7 +240,7 @@ impl ListpackBuf {
         let at = self.as_ref().offset_of(index);
         let (old, new) = (whole_size(&self.bytes[self.start + at..]), value.whole_size());
         self.change_size(at, old, new);
-        value.write_to(&mut self.bytes[self.start + at..][..new]);
+        value.write_to(&mut self.bytes.unshare()[self.start + at..][..new]);
         self.set_count(self.count);
     }
 
@@ -262,24 +264,28 @@ impl ListpackBuf {
         let mut kept = if from_back { equal - removed } else { 0 };
         let mut left = removed;
         let value = Encoded::of_bytes(value);
+        if removed == 0 {
+            return 0;
+        }
         let (mut read, mut write) = (self.start, self.start);
+        let bytes = self.bytes.unshare();
         while left > 0 {
-            let size = whole_size(&self.bytes[read..]);
-            if !value.is_at(&self.bytes[read..]) {
-                self.bytes.copy_within(read..read + size, write);
+            let size = whole_size(&bytes[read..]);
+            if !value.is_at(&bytes[read..]) {
+                bytes.copy_within(read..read + size, write);
                 write += size;
             } else if kept > 0 {
                 kept -= 1;
-                self.bytes.copy_within(read..read + size, write);
+                bytes.copy_within(read..read + size, write);
                 write += size;
             } else {
                 left -= 1;
             }
             read += size;
         }
-        let end = self.bytes.len();
-        self.bytes.copy_within(read..end, write);
-        self.bytes.truncate(end - (read - write));
+        let end = bytes.len();
+        bytes.copy_within(read..end, write);
+        bytes.truncate(end - (read - write));
         self.set_count(self.count - removed);
         removed
     }
@@ -293,14 +299,14 @@ impl ListpackBuf {
 
     /// Removes every entry and keeps the allocation.
     pub fn clear(&mut self) {
-        self.bytes.truncate(self.start);
+        self.bytes.unshare().truncate(self.start);
         self.set_count(0);
     }
 
     /// Adds all entries of `other` behind the last. Cost: O(bytes of `other`).
     pub fn extend(&mut self, other: Listpack<'_>) {
         self.room_back(other.bytes_len());
-        self.bytes.extend_from_slice(other.entries());
+        self.bytes.unshare().extend_from_slice(other.entries());
         self.set_count(self.count + other.len());
     }
 
@@ -336,12 +342,13 @@ impl ListpackBuf {
         if self.bytes.is_empty() {
             return;
         }
+        let bytes = self.bytes.unshare();
         match u8::try_from(count) {
-            Ok(short) if short < COUNT_LONG => self.bytes[self.start - 1] = short,
+            Ok(short) if short < COUNT_LONG => bytes[self.start - 1] = short,
             _ => {
                 let long = u32::try_from(count).expect("fewer entries than 4 GiB have bytes");
-                self.bytes[self.start - HEAD_BYTES] = COUNT_LONG;
-                self.bytes[self.start - 4..self.start].copy_from_slice(&long.to_le_bytes());
+                bytes[self.start - HEAD_BYTES] = COUNT_LONG;
+                bytes[self.start - 4..self.start].copy_from_slice(&long.to_le_bytes());
             }
         }
     }
@@ -360,11 +367,12 @@ impl ListpackBuf {
         if self.bytes.is_empty() {
             *self = Self::with_room(0, extra.max(ROOM_BYTES));
         } else if self.start - HEAD_BYTES >= extra.max(live) {
-            self.bytes.copy_within(self.start.., HEAD_BYTES);
-            self.bytes.truncate(HEAD_BYTES + live);
+            let bytes = self.bytes.unshare();
+            bytes.copy_within(self.start.., HEAD_BYTES);
+            bytes.truncate(HEAD_BYTES + live);
             self.start = HEAD_BYTES;
         } else {
-            self.bytes.reserve_exact(extra.max(live / 2).max(ROOM_BYTES));
+            self.bytes.unshare().reserve_exact(extra.max(live / 2).max(ROOM_BYTES));
         }
     }
 
@@ -382,12 +390,13 @@ impl ListpackBuf {
         let spare = self.bytes.capacity() - self.bytes.len();
         if spare >= extra.max(live) && !self.bytes.is_empty() {
             let end = self.bytes.len();
-            self.bytes.resize(end + spare, 0);
-            self.bytes.copy_within(self.start..end, self.start + spare);
+            let bytes = self.bytes.unshare();
+            bytes.resize(end + spare, 0);
+            bytes.copy_within(self.start..end, self.start + spare);
             self.start += spare;
         } else {
             let mut roomy = Self::with_room(extra.max(live / 2).max(ROOM_BYTES), live);
-            roomy.bytes.extend_from_slice(&self.bytes[self.start..]);
+            roomy.bytes.unshare().extend_from_slice(&self.bytes[self.start..]);
             roomy.count = self.count;
             *self = roomy;
         }
@@ -401,17 +410,19 @@ impl ListpackBuf {
         let front_is_shorter = at < self.bytes_len() - at - old;
         if front_is_shorter && self.start + old >= HEAD_BYTES + new {
             let start = self.start + old - new;
-            self.bytes.copy_within(self.start..from, start);
+            self.bytes.unshare().copy_within(self.start..from, start);
             self.start = start;
         } else if new <= old {
-            self.bytes.copy_within(from + old.., from + new);
-            self.bytes.truncate(end - (old - new));
+            let bytes = self.bytes.unshare();
+            bytes.copy_within(from + old.., from + new);
+            bytes.truncate(end - (old - new));
         } else {
             self.room_back(new - old);
             // Making room may have moved everything.
             let (from, end) = (self.start + at, self.bytes.len());
-            self.bytes.resize(end + (new - old), 0);
-            self.bytes.copy_within(from + old..end, from + new);
+            let bytes = self.bytes.unshare();
+            bytes.resize(end + (new - old), 0);
+            bytes.copy_within(from + old..end, from + new);
         }
     }
 }

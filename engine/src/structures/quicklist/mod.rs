@@ -3,8 +3,9 @@
 //! Why it exists: one listpack makes each insertion a copy of the whole list, one node per element
 //! costs more than the element. Blocks of a few KiB bound the copy and share the overhead among
 //! hundreds of elements (Redis's quicklist by M. Stancliff). Where Redis links its nodes, the
-//! blocks here lie in one `VecDeque`: finding an index reads 40 bytes per block, in sequence.
-//! Both ends are O(1). Not for short lists: those are one listpack.
+//! headers of blocks here lie side by side (`spine`): finding an index reads 32 bytes per block,
+//! in sequence. Both ends are O(1). A clone shares all blocks until they are edited. Not for
+//! short lists: those are one listpack.
 //!
 //! ```text
 //! blocks:  [ room|count|entries ] [ ... ] ... [ large element ] ... [ ... ]
@@ -24,16 +25,14 @@ pub mod properties;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{VecDeque, vec_deque};
-
+use crate::structures::cow::CowVec;
 use crate::structures::listpack::{self, Entry, Listpack, ListpackBuf, Popped};
+use crate::structures::spine::{self, Spine};
 
 pub use limit::BlockLimit;
 
 /// From so many blocks on, new ones at the ends are allocated whole.
 const WHOLE_FROM_BLOCKS: usize = 4;
-/// A deque of blocks for fewer is not worth shrinking.
-const SPARSE_BLOCKS_MIN: usize = 64;
 /// A closed block may waste this share of its memory.
 const WASTE_SHARE: usize = 8;
 
@@ -53,7 +52,7 @@ const WASTE_SHARE: usize = 8;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Quicklist {
-    blocks: VecDeque<ListpackBuf>,
+    blocks: Spine<ListpackBuf>,
     len: usize,
     blocks_memory: usize,
 }
@@ -80,7 +79,7 @@ impl Quicklist {
     /// Heap bytes. Cost: O(1).
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.blocks.capacity() * size_of::<ListpackBuf>() + self.blocks_memory
+        self.blocks.memory() + self.blocks_memory
     }
 
     /// The blocks, in order.
@@ -97,7 +96,7 @@ impl Quicklist {
             self.blocks_memory += block.memory();
             self.blocks.push_back(block);
         }
-        self.edit(self.blocks.len() - 1, |block| block.push_back(value));
+        self.edit_back(|block| block.push_back(value)).expect("there is a block now");
     }
 
     /// Adds a first element. Cost: amortized O(value).
@@ -109,7 +108,7 @@ impl Quicklist {
             self.blocks_memory += block.memory();
             self.blocks.push_front(block);
         }
-        self.edit(0, |block| block.push_front(value));
+        self.edit_front(|block| block.push_front(value)).expect("there is a block now");
     }
 
     /// Adds a block behind the last, as it is; nothing if it is empty.
@@ -123,24 +122,25 @@ impl Quicklist {
 
     /// Removes the last element. Cost: O(1) and the copy.
     pub fn pop_back(&mut self) -> Option<Popped> {
-        let last = self.blocks.len().checked_sub(1)?;
-        let popped = self.edit(last, ListpackBuf::pop_back);
-        if self.blocks[last].is_empty() {
+        let block = self.blocks.back()?;
+        if block.len() == 1 {
+            let last = self.blocks.len() - 1;
+            let popped = block.as_ref().back().map(|entry| entry.with_bytes(Popped::from_slice));
             self.drop_blocks(last, last + 1);
+            return popped;
         }
-        popped
+        self.edit_back(ListpackBuf::pop_back)?
     }
 
     /// Removes the first element. Cost: O(1) and the copy.
     pub fn pop_front(&mut self) -> Option<Popped> {
-        if self.blocks.is_empty() {
-            return None;
-        }
-        let popped = self.edit(0, ListpackBuf::pop_front);
-        if self.blocks[0].is_empty() {
+        let block = self.blocks.front()?;
+        if block.len() == 1 {
+            let popped = block.as_ref().front().map(|entry| entry.with_bytes(Popped::from_slice));
             self.drop_blocks(0, 1);
+            return popped;
         }
-        popped
+        self.edit_front(ListpackBuf::pop_front)?
     }
 
     /// The element at `index`. Cost: O(blocks) and a walk within one.
@@ -150,14 +150,14 @@ impl Quicklist {
             return None;
         }
         let (block, offset) = self.locate(index);
-        self.blocks[block].as_ref().get(offset)
+        self.block(block).as_ref().get(offset)
     }
 
     /// All elements, from either end.
     #[must_use]
     pub fn iter(&self) -> Range<'_> {
         let empty = listpack::Iter::default();
-        Range { front: empty.clone(), blocks: self.blocks.iter(), back: empty }
+        Range { front: empty.clone(), blocks: self.blocks.between(None, None), back: empty }
     }
 
     /// The elements from `start` up to `end`. Cost: as two [`Quicklist::get`], then O(1) each.
@@ -172,13 +172,13 @@ impl Quicklist {
         }
         let (first, from) = self.locate(start);
         let (last, until) = self.locate(end - 1);
-        let block = |index: usize| self.blocks[index].as_ref();
+        let block = |index: usize| self.block(index).as_ref();
         if first == last {
             return Range::from(block(first).slice(from, until + 1));
         }
         Range {
             front: block(first).slice(from, block(first).len()).iter(),
-            blocks: self.blocks.range(first + 1..last),
+            blocks: self.between(first + 1, last),
             back: block(last).slice(0, until + 1).iter(),
         }
     }
@@ -196,7 +196,7 @@ impl Quicklist {
         }
         let (first, mut offset) = self.locate(start);
         let mut left = count;
-        for block in self.blocks.range(first..) {
+        for block in self.between(first, self.blocks.len()) {
             let here = left.min(block.len() - offset);
             block.as_ref().each(offset, here, &mut visit);
             offset = 0;
@@ -223,7 +223,7 @@ impl Quicklist {
             return self.push_back(value, limit);
         }
         let (block, offset) = self.locate(index);
-        let admits = |at: usize| limit.admits(self.blocks[at].as_ref(), value.len());
+        let admits = |at: usize| limit.admits(self.block(at).as_ref(), value.len());
         if admits(block) {
             self.edit(block, |block| block.insert(offset, value));
         } else if offset > 0 {
@@ -248,19 +248,24 @@ impl Quicklist {
     pub fn replace(&mut self, index: usize, value: &[u8], limit: BlockLimit) {
         assert!(index < self.len, "no element {index} among {}", self.len);
         let (block, offset) = self.locate(index);
-        let alone = self.blocks[block].len() == 1;
+        let alone = self.block(block).len() == 1;
         if alone || !limit.is_large(value.len()) {
             self.edit(block, |block| {
+                if alone {
+                    // Not to copy a large element that is shared, only to lose it.
+                    *block = ListpackBuf::new();
+                    return block.push_back(value);
+                }
                 block.replace(offset, value);
                 block.shrink_if_sparse();
             });
-            let count = self.blocks[block].len();
+            let count = self.block(block).len();
             // Values that grow in place would make a block that is slow to edit.
-            if self.blocks[block].bytes_len() > 2 * limit.bytes_max() && count > 1 {
+            if self.block(block).bytes_len() > 2 * limit.bytes_max() && count > 1 {
                 self.split(block, count / 2);
             }
             // A large element has taken the place of another.
-            if self.blocks[block].memory() > 2 * limit.bytes_max() {
+            if self.block(block).memory() > 2 * limit.bytes_max() {
                 self.close(block);
             }
             return;
@@ -281,7 +286,7 @@ impl Quicklist {
         let (mut first, offset) = self.locate(index);
         let mut left = count;
         if offset > 0 {
-            let here = left.min(self.blocks[first].len() - offset);
+            let here = left.min(self.block(first).len() - offset);
             self.edit(first, |block| {
                 block.remove(offset, here);
                 block.shrink_if_sparse();
@@ -290,8 +295,11 @@ impl Quicklist {
             first += 1;
         }
         let mut last = first;
-        while last < self.blocks.len() && self.blocks[last].len() <= left {
-            left -= self.blocks[last].len();
+        for block in self.between(first, self.blocks.len()) {
+            if block.len() > left {
+                break;
+            }
+            left -= block.len();
             last += 1;
         }
         self.drop_blocks(first, last);
@@ -316,25 +324,32 @@ impl Quicklist {
     /// Removes up to `max` elements equal to `value`, from the first or from the last on.
     /// Answers how many were removed. Cost: O(bytes).
     pub fn remove_equal(&mut self, value: &[u8], max: usize, from_back: bool) -> usize {
+        let contains = |block: &ListpackBuf| block.as_ref().find(value, 1).is_some();
         let mut removed = 0;
-        let mut left = self.blocks.len();
-        let mut at = if from_back { left } else { 0 };
-        while left > 0 && removed < max {
-            left -= 1;
-            at -= usize::from(from_back);
-            let wanted = max - removed;
-            removed += self.edit(at, |block| {
-                let removed = block.remove_equal(value, wanted, from_back);
-                if removed > 0 {
-                    block.shrink_if_sparse();
-                }
-                removed
-            });
-            if self.blocks[at].is_empty() {
+        // The blocks that are left to look at. Those without an equal element are not edited, for
+        // they may be shared.
+        let (mut first, mut last) = (0, self.blocks.len());
+        while removed < max {
+            let mut left = self.between(first, last);
+            let found = if from_back {
+                left.rev().position(contains).map(|passed| last - 1 - passed)
+            } else {
+                left.position(contains).map(|passed| first + passed)
+            };
+            let Some(at) = found else { break };
+            let here = self.block(at).as_ref().count_equal(value).min(max - removed);
+            removed += here;
+            let goes = here == self.block(at).len();
+            if goes {
                 self.drop_blocks(at, at + 1);
-            } else if !from_back {
-                at += 1;
+            } else {
+                self.edit(at, |block| {
+                    block.remove_equal(value, here, from_back);
+                    block.shrink_if_sparse();
+                });
             }
+            let stays = usize::from(!goes);
+            if from_back { last = at } else { (first, last) = (at + stays, last - 1 + stays) }
         }
         removed
     }
@@ -360,7 +375,8 @@ impl Quicklist {
         if is_large || !limit.fits_listpack(BlockLimit::framed(view), view.len(), shrinking) {
             return None;
         }
-        let mut block = std::mem::take(self).blocks.pop_front()?;
+        let first = self.blocks.spot(0);
+        let mut block = std::mem::take(self).blocks.remove(first);
         block.shrink_if_sparse();
         Some(block)
     }
@@ -368,34 +384,59 @@ impl Quicklist {
     /// Which block holds element `index`, and where in it. Walks from the nearer end.
     fn locate(&self, index: usize) -> (usize, usize) {
         debug_assert!(index < self.len, "element {index} of {}", self.len);
-        if index < self.len / 2 {
+        let found = if index < self.len / 2 {
             let mut offset = index;
-            for (at, block) in self.blocks.iter().enumerate() {
-                if offset < block.len() {
-                    return (at, offset);
-                }
-                offset -= block.len();
-            }
+            let at = self.blocks.position(|block| {
+                let here = offset < block.len();
+                offset -= if here { 0 } else { block.len() };
+                here
+            });
+            at.map(|at| (at, offset))
         } else {
-            let mut behind = self.len - index;
-            for (at, block) in self.blocks.iter().enumerate().rev() {
-                if behind <= block.len() {
-                    return (at, block.len() - behind);
-                }
-                behind -= block.len();
-            }
-        }
-        panic!("the blocks have fewer than {} elements", self.len)
+            let (mut behind, mut count) = (self.len - index, 0);
+            let at = self.blocks.position_back(|block| {
+                count = block.len();
+                let here = behind <= count;
+                behind -= if here { 0 } else { count };
+                here
+            });
+            at.map(|at| (self.blocks.len() - 1 - at, count - behind))
+        };
+        found.expect("the blocks have all elements (Q2)")
     }
 
     /// Changes one block and keeps Q2.
     #[inline]
     fn edit<R>(&mut self, block: usize, change: impl FnOnce(&mut ListpackBuf) -> R) -> R {
-        let block = &mut self.blocks[block];
+        let block = self.blocks.at_mut(self.blocks.spot(block));
+        Self::change(block, &mut self.len, &mut self.blocks_memory, change)
+    }
+
+    /// Changes the first block likewise.
+    #[inline]
+    fn edit_front<R>(&mut self, change: impl FnOnce(&mut ListpackBuf) -> R) -> Option<R> {
+        let block = self.blocks.front_mut()?;
+        Some(Self::change(block, &mut self.len, &mut self.blocks_memory, change))
+    }
+
+    /// Changes the last block likewise.
+    #[inline]
+    fn edit_back<R>(&mut self, change: impl FnOnce(&mut ListpackBuf) -> R) -> Option<R> {
+        let block = self.blocks.back_mut()?;
+        Some(Self::change(block, &mut self.len, &mut self.blocks_memory, change))
+    }
+
+    #[inline]
+    fn change<R>(
+        block: &mut ListpackBuf,
+        all_len: &mut usize,
+        all_memory: &mut usize,
+        change: impl FnOnce(&mut ListpackBuf) -> R,
+    ) -> R {
         let (memory, len) = (block.memory(), block.len());
         let result = change(block);
-        self.blocks_memory = self.blocks_memory - memory + block.memory();
-        self.len = self.len - len + block.len();
+        *all_memory = *all_memory - memory + block.memory();
+        *all_len = *all_len - len + block.len();
         result
     }
 
@@ -411,7 +452,7 @@ impl Quicklist {
     fn room(&self, limit: BlockLimit) -> usize {
         match limit {
             BlockLimit::Bytes(bytes_max) if self.blocks.len() >= WHOLE_FROM_BLOCKS => {
-                bytes_max - ListpackBuf::HEAD_BYTES
+                CowVec::<u8>::capacity_within(bytes_max) - ListpackBuf::HEAD_BYTES
             }
             _ => 0,
         }
@@ -447,22 +488,32 @@ impl Quicklist {
         if !limit.admits_both(first.as_ref(), second.as_ref()) {
             return;
         }
-        let second = self.blocks.remove(block + 1).expect("it was looked at right above");
+        let second = self.blocks.remove(self.blocks.spot(block + 1));
         self.blocks_memory -= second.memory();
         self.len -= second.len();
         self.edit(block, |block| block.extend(second.as_ref()));
     }
 
     fn drop_blocks(&mut self, first: usize, last: usize) {
-        for block in self.blocks.drain(first..last) {
-            self.blocks_memory -= block.memory();
-            self.len -= block.len();
+        let Self { blocks, len, blocks_memory } = self;
+        blocks.remove_range(first, last, |block| {
+            *blocks_memory -= block.memory();
+            *len -= block.len();
+        });
+    }
+
+    #[inline]
+    fn block(&self, index: usize) -> &ListpackBuf {
+        self.blocks.at(self.blocks.spot(index))
+    }
+
+    /// The blocks `first..last`.
+    fn between(&self, first: usize, last: usize) -> spine::Iter<'_, ListpackBuf> {
+        let spot = |index: usize| (index < self.blocks.len()).then(|| self.blocks.spot(index));
+        if first >= last {
+            return spine::Iter::default();
         }
-        if self.blocks.capacity() > SPARSE_BLOCKS_MIN
-            && self.blocks.len() < self.blocks.capacity() / 8
-        {
-            self.blocks.shrink_to(2 * self.blocks.len());
-        }
+        self.blocks.between(spot(first), spot(last))
     }
 }
 
@@ -483,17 +534,13 @@ impl From<ListpackBuf> for Quicklist {
 #[derive(Clone, Debug)]
 pub struct Range<'a> {
     front: listpack::Iter<'a>,
-    blocks: vec_deque::Iter<'a, ListpackBuf>,
+    blocks: spine::Iter<'a, ListpackBuf>,
     back: listpack::Iter<'a>,
 }
 
 impl<'a> From<Listpack<'a>> for Range<'a> {
     fn from(view: Listpack<'a>) -> Self {
-        Self {
-            front: view.iter(),
-            blocks: vec_deque::Iter::default(),
-            back: listpack::Iter::default(),
-        }
+        Self { front: view.iter(), blocks: spine::Iter::default(), back: listpack::Iter::default() }
     }
 }
 

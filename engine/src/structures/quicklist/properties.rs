@@ -12,6 +12,8 @@ const SETTINGS: [i64; 6] = [1, 3, 0, 128, -1, -2];
 
 #[derive(Clone, Debug)]
 enum Op {
+    /// Keeps a clone; says whether the original is edited from now on, or the clone.
+    Clone(bool),
     Insert(usize, Vec<u8>),
     Limit(i64),
     PopBack,
@@ -52,6 +54,7 @@ impl Choices<'_> {
 
     fn op(&mut self, len: usize) -> Option<Op> {
         Some(match self.below(32)? {
+            0 if self.below(2)? == 0 => Op::Clone(self.below(2)? == 0),
             0 => Op::Limit(SETTINGS[self.below(SETTINGS.len())?]),
             1..=3 => Op::PopBack,
             4..=6 => Op::PopFront,
@@ -82,12 +85,25 @@ pub fn edits_agree_with_a_deque(bytes: &[u8], label: &str) {
     let mut choices = Choices(bytes);
     let (mut list, mut model) = (Quicklist::new(), VecDeque::new());
     let mut limit = BlockLimit::from_setting(3);
+    let mut kept = VecDeque::new();
     let mut step = 0;
     while let Some(op) = choices.op(model.len()) {
         let context = format!("{label} step={step} {limit:?} {op:?}");
+        if let Op::Clone(stay) = op {
+            let clone = list.clone();
+            let other = if stay { clone } else { std::mem::replace(&mut list, clone) };
+            kept.push_back((other, model.clone()));
+        }
         apply(&mut list, &mut model, &mut limit, op, &context);
         check(&list, &model, step, &context);
+        if kept.len() > 4 {
+            let (clone, was) = kept.pop_front().expect("five are there");
+            check(&clone, &was, step, &format!("{context}, the oldest clone"));
+        }
         step += 1;
+    }
+    for (clone, was) in kept {
+        check(&clone, &was, step, &format!("{label}, a clone at the end"));
     }
 }
 
@@ -99,6 +115,7 @@ fn apply(
     context: &str,
 ) {
     match op {
+        Op::Clone(_) => {}
         Op::Insert(index, value) => {
             list.insert(index, &value, *limit);
             model.insert(index, value);
@@ -156,6 +173,8 @@ fn check(list: &Quicklist, model: &VecDeque<Vec<u8>>, step: usize, context: &str
     assert!(list.blocks().all(|block| !block.is_empty()), "an empty block: {context}");
     let memory: usize = list.blocks.iter().map(super::ListpackBuf::memory).sum();
     assert_eq!(list.blocks_memory, memory, "{context}");
+    #[cfg(any(test, fuzzing))]
+    list.blocks.check();
     let agree = |start: usize, end: usize| {
         let forwards = list.range(start, end).zip(model.range(start..end));
         assert!(forwards.into_iter().all(|(e, want)| e.eq_bytes(want)), "{context}");

@@ -2,6 +2,7 @@
 
 use super::properties::edits_agree_with_a_deque;
 use super::*;
+use crate::structures::cow::copied;
 
 fn lens(list: &Quicklist) -> Vec<usize> {
     list.blocks().map(Listpack::len).collect()
@@ -140,4 +141,49 @@ fn edits_agree_from_seeds() {
         let bytes: Vec<u8> = (0..2_000).map(|_| byte()).collect();
         edits_agree_with_a_deque(&bytes, &format!("SEED={seed}"));
     }
+}
+
+/// What an edit after a snapshot copies: a block or two, and 64 headers each.
+#[test]
+fn an_edit_of_a_shared_list_copies_its_block_only() {
+    let limit = BlockLimit::from_setting(-2);
+    let large = vec![b'l'; 100_000];
+    let mut list = Quicklist::new();
+    for number in 0..50_000 {
+        list.push_back(format!("element number {number}").as_bytes(), limit);
+        if number % 5_000 == 4_999 {
+            list.push_back(&large, limit);
+        }
+    }
+    copied::take();
+    list.push_front(b"first", limit);
+    list.replace(30_000, b"other", limit);
+    assert_eq!(copied::take(), 0, "nothing is shared");
+    let shared = list.clone();
+    let (mut most, mut total) = (0, 0);
+    for step in 0..2_000 {
+        match step % 6 {
+            0 => list.push_front(b"first", limit),
+            1 => list.push_back(b"last", limit),
+            2 => drop(list.pop_front()),
+            3 => drop(list.pop_back()),
+            4 => list.insert(step * 20, b"inserted", limit),
+            _ => list.replace(step * 23, b"replaced", limit),
+        }
+        let now = copied::take();
+        (most, total) = (now.max(most), total + now);
+    }
+    assert!(most <= 40 * 1024, "{most} bytes for one edit");
+    assert!(total <= list.memory(), "{total} bytes: more than everything once");
+    assert_eq!(list.remove_equal(b"absent", 9, false), 0);
+    assert_eq!(list.remove_equal(&large, 1, false), 1);
+    assert!(copied::take() <= 8 * 1024, "a large element that goes is not copied");
+    let removed = list.len() - 10;
+    list.trim(5, 15);
+    assert!(copied::take() <= 40 * 1024, "{removed} elements are not copied in order to go");
+    assert_eq!(shared.len(), 50_011);
+    drop(shared);
+    list.push_front(b"first", limit);
+    list.push_front(b"first", limit);
+    assert_eq!(copied::take(), 0, "nobody shares any more");
 }

@@ -5,10 +5,12 @@
 //! Invariants
 //! - B1: `free` is the number of unused low bits of the last byte, 0..=7, and those are zero.
 
-/// Bits that own their bytes.
+use crate::structures::cow::CowVec;
+
+/// Bits that own their bytes, or share them with clones until one of them is edited.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bits {
-    bytes: Vec<u8>,
+    bytes: CowVec<u8>,
     free: u32,
 }
 
@@ -17,17 +19,18 @@ impl Bits {
     #[inline]
     pub(super) fn push(&mut self, value: u64, count: u32) {
         debug_assert!((1..=64).contains(&count), "a code has a length");
+        let bytes = self.bytes.unshare();
         let mut left = count;
         while left > 0 {
             if self.free == 0 {
-                self.bytes.push(0);
+                bytes.push(0);
                 self.free = 8;
             }
             let taken = left.min(self.free);
             left -= taken;
             self.free -= taken;
             let part = (value >> left) & ((1 << taken) - 1);
-            let byte = self.bytes.last_mut().expect("pushed above when there was none");
+            let byte = bytes.last_mut().expect("pushed above when there was none");
             *byte |= low_byte(part << self.free);
         }
     }
@@ -45,12 +48,12 @@ impl Bits {
 
     /// Heap bytes owned.
     pub(super) fn memory(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.heap_bytes()
     }
 
     /// Gives back what was reserved for more.
     pub(super) fn shrink(&mut self) {
-        self.bytes.shrink_to_fit();
+        self.bytes.unshare().shrink_to(0);
     }
 
     /// The bits from the first one on.

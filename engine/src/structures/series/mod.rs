@@ -20,12 +20,12 @@ mod chunk;
 mod model;
 mod range;
 
-use std::collections::VecDeque;
-
 pub use aggregate::{Aggregator, BucketTime, Bucketing, Buckets};
 use chunk::{Chunk, SAMPLE_BYTES_MAX};
 pub use model::properties;
 pub use range::{Backward, Forward};
+
+use super::spine::{Iter, Spine, Spot};
 
 /// A value at a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -96,7 +96,7 @@ pub struct RawChunk<'a> {
     pub codes: &'a [u8],
 }
 
-/// Samples by time.
+/// Samples by time. A clone shares all chunks until they are edited.
 ///
 /// # Examples
 /// ```
@@ -113,7 +113,7 @@ pub struct RawChunk<'a> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Series {
-    chunks: VecDeque<Chunk>,
+    chunks: Spine<Chunk>,
     chunk_bytes_max: usize,
     samples: usize,
     heap: usize,
@@ -123,7 +123,7 @@ impl Series {
     /// The empty series, whose chunks have at most so many bytes.
     #[must_use]
     pub fn new(chunk_bytes_max: usize) -> Self {
-        Self { chunks: VecDeque::new(), chunk_bytes_max, samples: 0, heap: 0 }
+        Self { chunks: Spine::default(), chunk_bytes_max, samples: 0, heap: 0 }
     }
 
     /// Number of samples.
@@ -153,7 +153,7 @@ impl Series {
     /// Heap bytes owned.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.heap + self.chunks.capacity() * size_of::<Chunk>()
+        self.heap + self.chunks.memory()
     }
 
     /// The time of the earliest sample.
@@ -218,15 +218,17 @@ impl Series {
     /// Cost: O(log chunks) to begin and part of a chunk decoded; then some nanoseconds each.
     #[must_use]
     pub fn range(&self, from: i64, to: i64) -> Forward<'_> {
-        let begin = self.chunks.partition_point(|chunk| chunk.last().time < from);
-        Forward::new(self.chunks.range(begin..), from, to)
+        match self.ending_from(from) {
+            None => Forward::new(Iter::default(), from, to),
+            begin => Forward::new(self.chunks.between(begin, None), from, to),
+        }
     }
 
     /// The same backwards. Decodes one chunk at a time into memory.
     #[must_use]
     pub fn range_back(&self, from: i64, to: i64) -> Backward<'_> {
         let end = self.chunks.partition_point(|chunk| chunk.first_time() <= to);
-        Backward::new(self.chunks.range(..end), from, to)
+        Backward::new(self.chunks.between(None, end), from, to)
     }
 
     /// Adds a sample; `policy` says what happens to one of the same time. Returns the value that
@@ -249,30 +251,38 @@ impl Series {
 
     fn append(&mut self, sample: Sample) {
         let limit = self.chunk_bytes_max;
-        match self.chunks.back_mut() {
-            Some(chunk) if chunk.bytes_len() + SAMPLE_BYTES_MAX <= limit => {
-                let before = chunk.memory();
-                chunk.push(sample);
-                self.heap += chunk.memory() - before;
+        let room = self.chunks.back().map(|chunk| chunk.bytes_len() + SAMPLE_BYTES_MAX <= limit);
+        if room == Some(true) {
+            self.change_last(|chunk| chunk.push(sample));
+        } else {
+            if room == Some(false) {
+                self.change_last(Chunk::seal);
             }
-            full => {
-                if let Some(chunk) = full {
-                    self.heap -= chunk.memory();
-                    chunk.seal();
-                    self.heap += chunk.memory();
-                }
-                let chunk = Chunk::new(sample);
-                self.heap += chunk.memory();
-                self.chunks.push_back(chunk);
-            }
+            let chunk = Chunk::new(sample);
+            self.heap += chunk.memory();
+            self.chunks.push_back(chunk);
         }
         self.samples += 1;
     }
 
+    /// Changes the last chunk and keeps its bytes in the sum.
+    #[inline]
+    fn change_last(&mut self, change: impl FnOnce(&mut Chunk)) {
+        let Some(last) = self.chunks.back_mut() else { return };
+        let before = last.memory();
+        change(last);
+        self.heap = self.heap - before + last.memory();
+    }
+
+    /// The first chunk that does not end before a time.
+    fn ending_from(&self, time: i64) -> Option<Spot> {
+        self.chunks.partition_point(|chunk| chunk.last().time < time)
+    }
+
     /// Adds a sample that is not later than the last one.
     fn add_inside(&mut self, sample: Sample, policy: DuplicatePolicy) -> Result<f64, Blocked> {
-        let index = self.chunks.partition_point(|chunk| chunk.last().time < sample.time);
-        let mut samples: Vec<Sample> = self.chunks[index].samples().collect();
+        let spot = self.ending_from(sample.time).expect("the sample is not later than the last");
+        let mut samples: Vec<Sample> = self.chunks.at(spot).samples().collect();
         let at = samples.partition_point(|other| other.time < sample.time);
         let value = match samples.get_mut(at) {
             Some(old) if old.time == sample.time => {
@@ -288,35 +298,40 @@ impl Series {
                 sample.value
             }
         };
-        self.rewrite(index, &samples);
+        self.rewrite(spot, &samples);
         Ok(value)
     }
 
     /// Puts `samples` in the place of a chunk: as none, one, or more when they need more than the
     /// limit.
-    fn rewrite(&mut self, index: usize, samples: &[Sample]) {
+    fn rewrite(&mut self, spot: Spot, samples: &[Sample]) {
         let Some(chunk) = Chunk::of(samples) else {
-            self.take_chunk(index);
+            self.take_chunk(spot);
             return;
         };
-        let old = &mut self.chunks[index];
         if chunk.bytes_len() > self.chunk_bytes_max && samples.len() > 1 {
             let (early, late) = samples.split_at(samples.len() / 2);
-            let half = Chunk::of(early).expect("half of two or more");
+            self.rewrite(spot, early);
+            let half = Chunk::of(late).expect("half of two or more");
+            let time = half.first_time();
             self.heap += half.memory();
             self.samples += half.len();
-            self.chunks.insert(index, half);
-            self.rewrite(index + 1, late);
-            self.rewrite(index, early);
+            // Early samples may have taken several chunks.
+            let before = self.chunks.partition_point(|chunk| chunk.first_time() < time);
+            let before = self.chunks.before(before).expect("the early ones");
+            self.chunks.insert_behind(before, half);
+            let spot = self.ending_from(time).expect("put there");
+            self.rewrite(spot, late);
             return;
         }
+        let old = self.chunks.at_mut(spot);
         self.samples = self.samples - old.len() + chunk.len();
         self.heap = self.heap - old.memory() + chunk.memory();
         *old = chunk;
     }
 
-    fn take_chunk(&mut self, index: usize) {
-        let chunk = self.chunks.remove(index).expect("the caller's index is one of a chunk");
+    fn take_chunk(&mut self, spot: Spot) {
+        let chunk = self.chunks.remove(spot);
         self.samples -= chunk.len();
         self.heap -= chunk.memory();
     }
@@ -326,25 +341,25 @@ impl Series {
     /// Cost: O(1) per chunk that goes as a whole; the one or two at the ends are encoded again.
     pub fn remove_range(&mut self, from: i64, to: i64) -> usize {
         let before = self.samples;
-        let mut index = self.chunks.partition_point(|chunk| chunk.last().time < from);
-        while let Some(chunk) = self.chunks.get(index) {
+        let mut begin = from;
+        while let Some(spot) = self.ending_from(begin) {
+            let chunk = self.chunks.at(spot);
+            let last = chunk.last().time;
             if chunk.first_time() > to || from > to {
                 break;
             }
-            if from <= chunk.first_time() && chunk.last().time <= to {
-                self.take_chunk(index);
-                continue;
-            }
-            let is_kept = |sample: &Sample| sample.time < from || sample.time > to;
-            let kept: Vec<Sample> = chunk.samples().filter(is_kept).collect();
-            if kept.len() == chunk.len() {
-                index += 1;
-            } else if kept.is_empty() {
-                self.take_chunk(index);
+            if from <= chunk.first_time() && last <= to {
+                self.take_chunk(spot);
             } else {
-                self.rewrite(index, &kept);
-                index += 1;
+                let is_kept = |sample: &Sample| sample.time < from || sample.time > to;
+                let kept: Vec<Sample> = chunk.samples().filter(is_kept).collect();
+                if kept.len() < chunk.len() {
+                    self.rewrite(spot, &kept);
+                }
             }
+            // What stays of the chunk is not looked at again.
+            let Some(behind) = last.checked_add(1) else { break };
+            begin = behind;
         }
         before - self.samples
     }
@@ -355,7 +370,7 @@ impl Series {
     /// Cost: O(1) per dropped chunk.
     pub fn drop_before(&mut self, time: i64) {
         while self.chunks.front().is_some_and(|chunk| chunk.last().time < time) {
-            self.take_chunk(0);
+            self.take_chunk(self.chunks.spot(0));
         }
     }
 }
@@ -363,6 +378,7 @@ impl Series {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::structures::cow::copied;
 
     fn times(series: &Series) -> Vec<i64> {
         series.range(i64::MIN, i64::MAX).map(|sample| sample.time).collect()
@@ -461,5 +477,30 @@ mod tests {
             assert_eq!(times(&series).len(), 1_000 - want);
             assert_eq!(series.range(from, to).count(), 0);
         }
+    }
+
+    #[test]
+    fn an_edit_of_a_shared_series_copies_its_chunk_only() {
+        let mut series = Series::new(4096);
+        for time in 0..400_000 {
+            let value = f64::from(u32::try_from(time % 977).expect("small"));
+            series.add(time * 1_000, value, DuplicatePolicy::Block).expect("a new time");
+        }
+        copied::take();
+        series.add(400_000_000, 1.0, DuplicatePolicy::Block).expect("a new time");
+        assert_eq!(copied::take(), 0, "nothing is shared");
+        let shared = series.clone();
+        let mut most = 0;
+        for time in 1..2_000 {
+            let end = (400_000 + time) * 1_000;
+            series.add(end, 0.25, DuplicatePolicy::Block).expect("a new time");
+            most = most.max(copied::take());
+            series.add(time * 173_000 + 5, 0.5, DuplicatePolicy::Block).expect("a new time");
+            most = most.max(copied::take());
+        }
+        series.drop_before(50_000_000);
+        most = most.max(copied::take());
+        assert!(most <= 16 * 1024, "{most} bytes for one edit");
+        assert_eq!((shared.len(), shared.range(0, i64::MAX).count()), (400_001, 400_001));
     }
 }

@@ -18,6 +18,7 @@ pub mod properties {
         let Some((&size, ops)) = input.split_first() else { return };
         let mut series = Series::new(48 + usize::from(size) * 8);
         let (mut model, mut clock) = (BTreeMap::new(), 1_000_i64);
+        let mut kept = Vec::new();
         for (step, op) in ops.chunks_exact(12).enumerate() {
             let time = i64::from(i16::from_le_bytes([op[1], op[2]]));
             let raw = u64::from_le_bytes(op[4..].try_into().expect("eight bytes"));
@@ -47,10 +48,20 @@ pub mod properties {
                     assert!(model.range(time..).next().is_none_or(|(&t, _)| t >= first));
                     model.retain(|&time, _| time >= first);
                 }
+                14 if op[3] < 64 => {
+                    // One of the two is edited from now on, the other must stay as it is.
+                    let clone = series.clone();
+                    let stays = op[3] & 1 == 0;
+                    let other = if stays { clone } else { std::mem::replace(&mut series, clone) };
+                    kept.push((other, model.clone()));
+                }
                 _ => check(&series, &model, clock - time.abs(), clock - time.abs() / 2),
             }
         }
         check(&series, &model, i64::MIN, i64::MAX);
+        for (clone, was) in kept {
+            check(&clone, &was, i64::MIN, i64::MAX);
+        }
     }
 
     fn policy(byte: u8) -> DuplicatePolicy {

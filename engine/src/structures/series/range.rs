@@ -3,10 +3,9 @@
 //! Why it exists: the codes of a chunk can only be read from its front. Forwards that is the
 //! walk itself; backwards each chunk is decoded as a whole and then handed out from its end.
 
-use std::collections::vec_deque::Iter;
-
 use super::Sample;
 use super::chunk::{Chunk, Samples};
+use crate::structures::spine::Iter;
 
 /// The samples of a range in order of time.
 #[derive(Clone, Debug)]

@@ -22,6 +22,7 @@
 
 use super::element::Element;
 use super::id::StreamId;
+use crate::structures::cow::{CowVec, Unshared};
 
 /// The entry was removed.
 const DEAD: u8 = 1;
@@ -44,10 +45,10 @@ pub struct BlockLimits {
     pub entries_max: usize,
 }
 
-/// One block.
+/// One block. A clone shares the bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
-    bytes: Vec<u8>,
+    bytes: CowVec<u8>,
     master: StreamId,
     last: StreamId,
     fields: usize,
@@ -85,7 +86,7 @@ impl<'a> Entry<'a> {
 
     /// Its fields with their values, in the order of XADD.
     pub fn pairs(&self) -> impl Iterator<Item = (Element<'a>, Element<'a>)> + use<'a> {
-        let (bytes, same) = (self.block.bytes.as_slice(), self.flags & SAME_FIELDS != 0);
+        let (bytes, same) = (&*self.block.bytes, self.flags & SAME_FIELDS != 0);
         let (mut master, mut at) = (0, self.payload);
         (0..self.fields).map(move |_| {
             let from = if same { &mut master } else { &mut at };
@@ -125,7 +126,7 @@ impl Block {
         master: StreamId,
         names: impl ExactSizeIterator<Item = F>,
     ) -> Self {
-        let mut bytes = Vec::new();
+        let mut bytes = CowVec::new();
         let fields = names.len();
         let number = |number: usize| Element::Int(wide(number)).listpack_bytes();
         // The number of fields, and the zero behind them.
@@ -133,7 +134,7 @@ impl Block {
         for field in names {
             let field = Element::of(field.as_ref());
             listpack_bytes += field.listpack_bytes();
-            field.encode(&mut bytes);
+            field.encode(bytes.unshare());
         }
         Self {
             entries_at: bytes.len(),
@@ -179,7 +180,7 @@ impl Block {
 
     /// Bytes of memory, without the block itself.
     pub(super) fn memory(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.heap_bytes()
     }
 
     /// Whether an entry with strings of `bytes` bytes has to go into a new block.
@@ -205,9 +206,10 @@ impl Block {
         let same = self.has_fields(pairs);
         let (ms, seq) = (id.ms - self.master.ms, id.seq.wrapping_sub(self.master.seq));
         let flags = if same { SAME_FIELDS } else { 0 };
-        self.bytes.push(flags);
-        put_varint(ms, &mut self.bytes);
-        put_varint(zigzag(seq.cast_signed()), &mut self.bytes);
+        let bytes = self.bytes.unshare();
+        bytes.push(flags);
+        put_varint(ms, bytes);
+        put_varint(zigzag(seq.cast_signed()), bytes);
         let count = pairs.len() / 2;
         // The three numbers in front, and the number of elements behind.
         let mut elements = 3 + count;
@@ -215,7 +217,7 @@ impl Block {
         let mut listpack_bytes =
             number(i64::from(flags)) + number(ms.cast_signed()) + number(seq.cast_signed());
         if !same {
-            put_varint(wide(count).cast_unsigned(), &mut self.bytes);
+            put_varint(wide(count).cast_unsigned(), bytes);
             listpack_bytes += number(wide(count));
             elements += count + 1;
         }
@@ -223,10 +225,10 @@ impl Block {
             if !same || index % 2 == 1 {
                 let element = Element::of(string);
                 listpack_bytes += element.listpack_bytes();
-                element.encode(&mut self.bytes);
+                element.encode(bytes);
             }
         }
-        put_length_behind(self.bytes.len() - start, &mut self.bytes);
+        put_length_behind(bytes.len() - start, bytes);
         self.listpack_bytes += listpack_bytes + number(wide(elements));
         self.live += 1;
         self.last = id;
@@ -244,7 +246,7 @@ impl Block {
 
     /// Gives back what the block will not grow into.
     pub(super) fn shrink(&mut self) {
-        self.bytes.shrink_to_fit();
+        self.bytes.unshare().shrink_to(0);
     }
 
     // --- Walking: positions are between entries --------------------------------------------
@@ -348,7 +350,7 @@ impl Block {
     /// Marks a live entry dead; answers where it ends.
     fn kill(&mut self, at: usize) -> usize {
         let end = self.after(&self.entry(at));
-        self.bytes[at] |= DEAD;
+        self.bytes.unshare()[at] |= DEAD;
         self.live -= 1;
         self.dead += 1;
         self.dead_bytes += end - at;
@@ -361,7 +363,8 @@ impl Block {
         if self.bytes.len() < COMPACT_BYTES_MIN || self.dead_bytes * 2 <= self.bytes.len() {
             return;
         }
-        let mut kept = Vec::with_capacity(self.bytes.len() - self.dead_bytes);
+        let mut live = CowVec::with_capacity(self.bytes.len() - self.dead_bytes);
+        let kept = live.unshare();
         kept.extend_from_slice(&self.bytes[..self.entries_at]);
         let mut at = self.entries_at;
         while at < self.bytes.len() {
@@ -372,7 +375,7 @@ impl Block {
             }
             at = end;
         }
-        self.bytes = kept;
+        self.bytes = live;
         self.dead_bytes = 0;
     }
 }
@@ -389,7 +392,7 @@ const fn unzigzag(number: u64) -> i64 {
     (number >> 1).cast_signed() ^ -((number & 1).cast_signed())
 }
 
-fn put_varint(mut number: u64, out: &mut Vec<u8>) {
+fn put_varint(mut number: u64, out: &mut Unshared<u8>) {
     while number >= 0x80 {
         out.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;
@@ -419,7 +422,7 @@ fn length_groups(length: usize) -> usize {
 
 /// Writes the length of what is in front, to be read from behind: every byte but the first says
 /// that another is before it.
-fn put_length_behind(length: usize, out: &mut Vec<u8>) {
+fn put_length_behind(length: usize, out: &mut Unshared<u8>) {
     for group in (0..length_groups(length)).rev() {
         let more = if group + 1 == length_groups(length) { 0 } else { 0x80 };
         out.push((length >> (7 * group)).to_le_bytes()[0] & 0x7f | more);
@@ -510,8 +513,8 @@ mod tests {
     fn lengths_read_backwards() {
         for length in [0, 1, 127, 128, 16_383, 16_384, 1 << 30] {
             let mut block = Block::new(StreamId::MIN, &[]);
-            block.bytes = vec![0; 3];
-            put_length_behind(length, &mut block.bytes);
+            block.bytes = CowVec::filled(0, 3);
+            put_length_behind(length, block.bytes.unshare());
             assert_eq!(block.bytes.len(), 3 + length_groups(length));
             // Only the sum is read; a position before the block would underflow.
             if length <= 3 {

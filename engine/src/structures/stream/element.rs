@@ -17,6 +17,7 @@ use std::borrow::Cow;
 
 use crate::ReplySink;
 use crate::commands::number::integer;
+use crate::structures::cow::Unshared;
 
 /// A field or a value, borrowed from its block.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,16 +53,18 @@ impl<'a> Element<'a> {
     }
 
     /// Appends the encoded form.
-    pub(super) fn encode(self, out: &mut Vec<u8>) {
+    pub(super) fn encode(self, out: &mut Unshared<u8>) {
         match self {
             Self::Bytes(bytes) => {
                 match bytes.len() {
                     len @ 0..=0x3f => out.push(0x80 | low_byte(len)),
-                    len @ 0x40..=0xfff => out.extend([0xe0 | low_byte(len >> 8), low_byte(len)]),
+                    len @ 0x40..=0xfff => {
+                        out.extend_from_slice(&[0xe0 | low_byte(len >> 8), low_byte(len)])
+                    }
                     len => {
                         let len = u32::try_from(len).expect("entries are below 2^30 bytes");
                         out.push(0xf0);
-                        out.extend(len.to_le_bytes());
+                        out.extend_from_slice(&len.to_le_bytes());
                     }
                 }
                 out.extend_from_slice(bytes);
@@ -143,11 +146,11 @@ const fn string_header(len: usize) -> usize {
     }
 }
 
-fn encode_integer(number: i64, out: &mut Vec<u8>) {
+fn encode_integer(number: i64, out: &mut Unshared<u8>) {
     let bytes = number.to_le_bytes();
     match number {
         0..=127 => out.push(bytes[0]),
-        -4096..=4095 => out.extend([0xc0 | bytes[1] & 0x1f, bytes[0]]),
+        -4096..=4095 => out.extend_from_slice(&[0xc0 | bytes[1] & 0x1f, bytes[0]]),
         _ => {
             let tag = match number {
                 -0x8000..=0x7fff => 0xf1,
@@ -181,11 +184,12 @@ mod tests {
     use super::*;
 
     fn survives(element: Element<'_>) {
-        let mut block = vec![7];
-        element.encode(&mut block);
+        let mut bytes = crate::structures::cow::CowVec::filled(7, 1);
+        let block = bytes.unshare();
+        element.encode(block);
         let end = block.len();
         block.push(9);
-        assert_eq!(Element::decode(&block, 1), (element, end));
+        assert_eq!(Element::decode(block, 1), (element, end));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Why it exists: an entry is given to one consumer of a group and stays *pending* until it is
 //! acknowledged or claimed by another consumer, so each pending entry is found by its id, and a
-//! consumer's own entries in their order. Two ordered sets hold that, which must agree.
+//! consumer's own entries in their order. Two ordered sets hold that, which must agree. Clones
+//! share them (`ordered`), but not the consumers.
 //!
 //! ```text
 //! pending:   id -> { consumer, delivered at, times }        names: name -> consumer
@@ -12,14 +13,15 @@
 //! Invariants
 //! - G1: `id` is in `consumers[n].own` exactly if `pending[id].consumer == n`.
 //! - G2: `names[name] == n` exactly if `consumers[n]` is there and has that name.
-//! - G3: `bytes` is what the names cost; the rest of the memory follows from the counts.
+//! - G3: `bytes` is what the names cost, `own_bytes` what the consumers' sets do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::block::Entry;
 use super::id::StreamId;
 use super::log::Log;
 use super::tree_entry_bytes;
+use crate::structures::ordered::Ordered;
 
 /// Names a consumer within its group, for as long as the consumer is there.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,7 +37,7 @@ impl ConsumerIndex {
 #[derive(Clone, Debug)]
 pub struct Consumer {
     name: Box<[u8]>,
-    own: BTreeSet<StreamId>,
+    own: Ordered<StreamId, ()>,
     seen_ms: i64,
     active_ms: Option<i64>,
 }
@@ -55,7 +57,7 @@ impl Consumer {
 
     /// The ids of its pending entries, in order.
     pub fn pending_ids(&self) -> impl Iterator<Item = StreamId> {
-        self.own.iter().copied()
+        self.own.iter().map(|(id, ())| id)
     }
 
     /// When it last asked for anything, in Unix milliseconds.
@@ -122,7 +124,9 @@ pub enum Claimed<'a> {
 pub struct Group {
     last_id: StreamId,
     entries_read: Option<i64>,
-    pending: BTreeMap<StreamId, Delivery>,
+    pending: Ordered<StreamId, Delivery>,
+    /// Bytes of what the consumers own.
+    own_bytes: usize,
     names: BTreeMap<Box<[u8]>, ConsumerIndex>,
     consumers: Vec<Option<Consumer>>,
     vacant: Vec<ConsumerIndex>,
@@ -133,11 +137,12 @@ impl Group {
     /// A group without consumers that has read up to `last_id`, which was the entry number
     /// `entries_read` if that is known.
     #[must_use]
-    pub const fn new(last_id: StreamId, entries_read: Option<i64>) -> Self {
+    pub fn new(last_id: StreamId, entries_read: Option<i64>) -> Self {
         Self {
             last_id,
             entries_read,
-            pending: BTreeMap::new(),
+            pending: Ordered::default(),
+            own_bytes: 0,
             names: BTreeMap::new(),
             consumers: Vec::new(),
             vacant: Vec::new(),
@@ -183,12 +188,12 @@ impl Group {
 
     /// Bytes of memory, without the group itself. Cost: O(1).
     ///
-    /// The trees' share is an estimate: the standard library does not tell.
+    /// The names' share is an estimate: the standard library does not tell.
     #[must_use]
     pub fn memory(&self) -> usize {
         self.bytes
-            + self.pending.len()
-                * (tree_entry_bytes::<StreamId, Delivery>() + tree_entry_bytes::<StreamId, ()>())
+            + self.pending.memory()
+            + self.own_bytes
             + self.consumers.capacity() * size_of::<Option<Consumer>>()
             + self.vacant.capacity() * size_of::<ConsumerIndex>()
     }
@@ -230,8 +235,12 @@ impl Group {
         if self.names.contains_key(name) {
             return None;
         }
-        let consumer =
-            Consumer { name: name.into(), own: BTreeSet::new(), seen_ms: now_ms, active_ms: None };
+        let consumer = Consumer {
+            name: name.into(),
+            own: Ordered::default(),
+            seen_ms: now_ms,
+            active_ms: None,
+        };
         let index = self.vacant.pop().unwrap_or_else(|| {
             self.consumers.push(None);
             let last = u32::try_from(self.consumers.len() - 1).expect("fewer than 2^32 consumers");
@@ -257,9 +266,10 @@ impl Group {
     pub fn remove_consumer(&mut self, name: &[u8]) -> Option<usize> {
         let index = self.names.remove(name)?;
         let consumer = self.consumers[index.position()].take().expect("named (G2)");
-        for id in &consumer.own {
+        for (id, ()) in consumer.own.iter() {
             self.pending.remove(id);
         }
+        self.own_bytes -= consumer.own.memory();
         self.vacant.push(index);
         self.bytes -= Self::name_bytes(name);
         Some(consumer.own.len())
@@ -280,15 +290,15 @@ impl Group {
     /// The first and the last id that is pending.
     #[must_use]
     pub fn pending_ends(&self) -> Option<(StreamId, StreamId)> {
-        let (first, _) = self.pending.first_key_value()?;
-        let (last, _) = self.pending.last_key_value()?;
-        Some((*first, *last))
+        let (first, _) = self.pending.first()?;
+        let (last, _) = self.pending.last()?;
+        Some((first, last))
     }
 
     /// Pending entries with ids from `start` to `end`, in order.
     pub fn pending(&self, start: StreamId, end: StreamId) -> impl Iterator<Item = Pending<'_>> {
-        let range = (start <= end).then(|| self.pending.range(start..=end));
-        range.into_iter().flatten().map(|(id, delivery)| self.describe(*id, delivery))
+        let range = self.pending.from(start).take_while(move |(id, _)| *id <= end);
+        range.map(|(id, delivery)| self.describe(id, delivery))
     }
 
     /// The same of one consumer.
@@ -299,12 +309,14 @@ impl Group {
         end: StreamId,
     ) -> impl Iterator<Item = Pending<'_>> {
         let own = &self.consumer(index).own;
-        let range = (start <= end).then(|| own.range(start..=end));
-        range.into_iter().flatten().map(|id| self.describe(*id, &self.pending[id]))
+        own.from(start).take_while(move |(id, ())| *id <= end).map(|(id, ())| {
+            let delivery = self.pending.get(id).expect("its own is pending (G1)");
+            self.describe(id, *delivery)
+        })
     }
 
-    fn describe(&self, id: StreamId, delivery: &Delivery) -> Pending<'_> {
-        let Delivery { delivered_ms, deliveries, consumer } = *delivery;
+    fn describe(&self, id: StreamId, delivery: Delivery) -> Pending<'_> {
+        let Delivery { delivered_ms, deliveries, consumer } = delivery;
         Pending { id, consumer: self.consumer(consumer), delivered_ms, deliveries }
     }
 
@@ -367,9 +379,22 @@ impl Group {
         if let Some(old) = old
             && old.consumer != delivery.consumer
         {
-            self.consumer_mut(old.consumer).own.remove(&id);
+            self.change_own(old.consumer, |own| own.remove(id));
         }
-        self.consumer_mut(delivery.consumer).own.insert(id);
+        self.change_own(delivery.consumer, |own| own.insert(id, ()));
+    }
+
+    /// Changes what a consumer owns, and keeps the sum of its bytes.
+    fn change_own(
+        &mut self,
+        index: ConsumerIndex,
+        change: impl FnOnce(&mut Ordered<StreamId, ()>) -> Option<()>,
+    ) {
+        let own = &mut self.consumer_mut(index).own;
+        let before = own.memory();
+        change(own);
+        let after = own.memory();
+        self.own_bytes = self.own_bytes - before + after;
     }
 
     /// Gives a consumer once more up to `count` of its pending entries (zero for all) with ids
@@ -386,21 +411,21 @@ impl Group {
         let Some(start) = after.next() else { return };
         let limit = if count == 0 { usize::MAX } else { count };
         let own = self.consumers[consumer.position()].as_ref().expect("the consumer is there");
-        for id in own.own.range(start..).take(limit) {
-            let entry = log.get(*id);
+        for (id, ()) in own.own.from(start).take(limit) {
+            let entry = log.get(id);
             if entry.is_some() {
                 let delivery = self.pending.get_mut(id).expect("its own is pending (G1)");
                 delivery.delivered_ms = now_ms;
                 delivery.deliveries = delivery.deliveries.saturating_add(1);
             }
-            take(*id, entry);
+            take(id, entry);
         }
     }
 
     /// Forgets a pending entry; false if it was not pending. Cost: O(log n).
     pub fn acknowledge(&mut self, id: StreamId) -> bool {
-        let Some(delivery) = self.pending.remove(&id) else { return false };
-        self.consumer_mut(delivery.consumer).own.remove(&id);
+        let Some(delivery) = self.pending.remove(id) else { return false };
+        self.change_own(delivery.consumer, |own| own.remove(id));
         true
     }
 
@@ -416,7 +441,7 @@ impl Group {
         let Some(entry) = log.get(id) else {
             return if self.acknowledge(id) { Claimed::Gone } else { Claimed::Refused };
         };
-        let old = self.pending.get(&id).copied();
+        let old = self.pending.get(id).copied();
         let deliveries = match old {
             // A new one counts as delivered once before it is claimed.
             None if claim.force => 1,
@@ -439,7 +464,7 @@ impl Group {
     /// The first id from `start` on that is pending.
     #[must_use]
     pub fn pending_from(&self, start: StreamId) -> Option<StreamId> {
-        self.pending.range(start..).next().map(|(id, _)| *id)
+        self.pending.from(start).next().map(|(id, _)| id)
     }
 
     /// Checks the invariants; for tests.
@@ -447,15 +472,17 @@ impl Group {
     /// # Panics
     /// If one does not hold.
     pub(super) fn check(&self) {
-        let mut own = 0;
+        let (mut own, mut own_bytes) = (0, 0);
         for (name, index) in &self.names {
             let consumer = self.consumer(*index);
             assert_eq!(consumer.name, *name, "G2");
             own += consumer.own.len();
-            for id in &consumer.own {
-                assert_eq!(self.pending[id].consumer, *index, "G1");
+            for (id, ()) in consumer.own.iter() {
+                assert_eq!(self.pending.get(id).map(|one| one.consumer), Some(*index), "G1");
             }
+            own_bytes += consumer.own.memory();
         }
+        assert_eq!(own_bytes, self.own_bytes, "G3");
         assert_eq!(own, self.pending.len(), "G1");
         assert_eq!(self.consumers.len(), self.names.len() + self.vacant.len(), "G2");
     }

@@ -1,132 +1,101 @@
 //! The blocks of a stream, ordered by their first ids.
 //!
 //! Why it exists: XADD appends to the last block, which must not cost a search, and a range
-//! begins in the block before its start, which must not cost a walk. So the last block stands
-//! apart, and the others are in a tree.
-//!
-//! ```text
-//! sealed: BTreeMap  first id -> block, block, block ...      tail: block
-//! ```
+//! begins in the block before its start, which must not cost a walk. The blocks lie in a spine,
+//! whose ends are near and whose middle is searched; a clone shares them.
 //!
 //! Invariants
-//! - N1: ids in a block are below the first id of the next; the tail's are the greatest.
-//! - N2: there is no tail only if there are no blocks.
-//! - N3: `bytes` is the memory of all blocks.
-
-use std::collections::{BTreeMap, btree_map};
+//! - N1: ids in a block are below the first id of the next.
+//! - N2: `bytes` is the memory of all blocks.
 
 use super::block::Block;
 use super::id::StreamId;
-use super::tree_entry_bytes;
+use crate::structures::spine::{Iter, Spine, Spot};
 
 /// The ordered blocks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Blocks {
-    sealed: BTreeMap<StreamId, Block>,
-    tail: Option<Block>,
+    spine: Spine<Block>,
     bytes: usize,
 }
 
 /// Blocks in order, from both ends.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Between<'a> {
-    sealed: btree_map::Range<'a, StreamId, Block>,
-    tail: Option<&'a Block>,
-}
-
-impl<'a> Iterator for Between<'a> {
-    type Item = &'a Block;
-
-    fn next(&mut self) -> Option<&'a Block> {
-        self.sealed.next().map(|(_, block)| block).or_else(|| self.tail.take())
-    }
-}
-
-impl DoubleEndedIterator for Between<'_> {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        self.tail.take().or_else(|| self.sealed.next_back().map(|(_, block)| block))
-    }
-}
+pub(super) type Between<'a> = Iter<'a, Block>;
 
 impl Blocks {
-    pub(super) fn count(&self) -> usize {
-        self.sealed.len() + usize::from(self.tail.is_some())
+    pub(super) const fn count(&self) -> usize {
+        self.spine.len()
     }
 
     /// Bytes of memory. Cost: O(1).
-    pub(super) const fn memory(&self) -> usize {
-        self.bytes
+    pub(super) fn memory(&self) -> usize {
+        self.bytes + self.spine.memory()
     }
 
-    pub(super) const fn tail(&self) -> Option<&Block> {
-        self.tail.as_ref()
+    #[inline]
+    pub(super) fn tail(&self) -> Option<&Block> {
+        self.spine.back()
     }
 
     pub(super) fn first(&self) -> Option<&Block> {
-        self.sealed.first_key_value().map(|(_, block)| block).or(self.tail.as_ref())
+        self.spine.front()
     }
 
     /// Changes the tail. Cost: O(1) over `change`.
+    #[inline]
     pub(super) fn change_tail(&mut self, change: impl FnOnce(&mut Block)) {
-        let tail = self.tail.as_mut().expect("a tail was seen");
-        let before = cost(tail);
+        let tail = self.spine.back_mut().expect("a tail was seen");
+        let before = tail.memory();
         change(tail);
-        self.bytes = self.bytes - before + cost(tail);
+        self.bytes = self.bytes - before + tail.memory();
     }
 
     /// Adds a block behind all others.
     pub(super) fn push(&mut self, block: Block) {
-        self.bytes += cost(&block);
-        if let Some(mut old) = self.tail.replace(block) {
-            self.bytes -= cost(&old);
-            old.shrink();
-            self.bytes += cost(&old);
-            self.sealed.insert(old.master(), old);
+        if self.spine.len() > 0 {
+            self.change_tail(Block::shrink);
+        }
+        self.bytes += block.memory();
+        self.spine.push_back(block);
+    }
+
+    /// The last block that begins at an id or before it.
+    fn spot(&self, id: StreamId) -> Option<Spot> {
+        match self.spine.back() {
+            Some(tail) if tail.master() <= id => self.spine.before(None),
+            _ => self.spine.before(self.spine.partition_point(|block| block.master() <= id)),
         }
     }
 
     /// The block in which `id` is if it is anywhere.
     pub(super) fn around(&self, id: StreamId) -> Option<&Block> {
-        match &self.tail {
-            Some(tail) if tail.master() <= id => Some(tail),
-            _ => self.sealed.range(..=id).next_back().map(|(_, block)| block),
-        }
+        self.spot(id).map(|spot| self.spine.at(spot))
     }
 
     /// Changes the block with this first id.
     pub(super) fn change(&mut self, master: StreamId, change: impl FnOnce(&mut Block)) {
-        match self.sealed.get_mut(&master) {
-            Some(block) => {
-                let before = cost(block);
-                change(block);
-                self.bytes = self.bytes - before + cost(block);
-            }
-            None => self.change_tail(change),
-        }
+        let spot = self.spot(master).expect("the block was seen");
+        let block = self.spine.at_mut(spot);
+        let before = block.memory();
+        change(block);
+        self.bytes = self.bytes - before + block.memory();
     }
 
     /// Removes the block with this first id.
     pub(super) fn remove(&mut self, master: StreamId) {
-        let removed = match self.sealed.remove(&master) {
-            Some(block) => block,
-            None => {
-                let next = self.sealed.pop_last().map(|(_, block)| block);
-                std::mem::replace(&mut self.tail, next).expect("the block was seen")
-            }
-        };
-        self.bytes -= cost(&removed);
+        let spot = self.spot(master).expect("the block was seen");
+        let removed = self.spine.remove(spot);
+        debug_assert_eq!(removed.master(), master, "it is that block");
+        self.bytes -= removed.memory();
     }
 
     /// The blocks that may hold ids from `start` to `end`, in order.
     pub(super) fn between(&self, start: StreamId, end: StreamId) -> Between<'_> {
-        let tail = self.tail.as_ref().filter(|tail| tail.master() <= end && start <= tail.last());
-        let first = self.sealed.range(..=start).next_back().map_or(start, |(master, _)| *master);
-        let sealed = if first <= end { self.sealed.range(first..=end) } else { <_>::default() };
-        Between { sealed, tail }
+        // A reader that waits for news asks again and again for what is behind the last.
+        if self.tail().is_none_or(|tail| tail.last() < start) || start > end {
+            return Between::default();
+        }
+        let behind = self.spine.partition_point(|block| block.master() <= end);
+        self.spine.between(self.spot(start), behind)
     }
-}
-
-/// Bytes that a block adds.
-fn cost(block: &Block) -> usize {
-    block.memory() + tree_entry_bytes::<StreamId, Block>()
 }

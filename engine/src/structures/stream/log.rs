@@ -100,7 +100,7 @@ impl Log {
 
     /// Bytes of memory, without the log itself. Cost: O(1).
     #[must_use]
-    pub const fn memory(&self) -> usize {
+    pub fn memory(&self) -> usize {
         self.blocks.memory()
     }
 
