@@ -68,6 +68,12 @@ impl Machine {
         }
     }
 
+    /// Where this interpreter's random numbers begin: elsewhere than those of any other.
+    fn random_state(&self) -> u64 {
+        let place = std::ptr::from_ref(&*self.bytes).addr() as u64;
+        self.shared.residents.hash_key(&place.to_le_bytes()) >> 16
+    }
+
     /// The interpreter, made if need be.
     fn vm(&mut self) -> Result<&mut Vm, CommandError> {
         let generation = self.shared.scripting.bodies.generation();
@@ -75,6 +81,7 @@ impl Machine {
             let limits = Limits {
                 memory_bytes_max: VM_BYTES_MAX,
                 tick_instructions: TICK_INSTRUCTIONS,
+                random_state: self.random_state(),
                 ..Limits::default()
             };
             self.vm = Some(Vm::new(limits).map_err(|_| CommandError::OutOfMemory)?);
