@@ -3,8 +3,8 @@
 //!
 //! Fills a store with strings that look like JSON and hashes of five fields, then writes it as RDB
 //! with LZF (what Redis writes) and as ZDB at several levels, loads each ZDB file, and times every
-//! SET of one thread with and without snapshots going on. `ZUMIC_BENCH_RDB=path` keeps the RDB file,
-//! for a look with redis-server. Prints Markdown tables.
+//! SET of one thread with and without snapshots going on. `ZUMIC_BENCH_RDB=path` keeps the RDB
+//! file, for a look with redis-server. Prints Markdown tables.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
