@@ -112,15 +112,10 @@ pub struct Recovery {
     pub snapshot_epoch: u64,
     /// See `snapshot_epoch`.
     pub snapshot_keys: u64,
-    /// The libraries of functions in that snapshot, as [`Persistence::set_functions`] gave them.
-    pub functions: Vec<u8>,
     /// Newer snapshots that are damaged, and what is wrong with them: the log reached back to the
     /// one before, so nothing is lost. They stay until a newer snapshot is there.
     pub damaged_snapshots: Vec<String>,
 }
-
-/// Gives the libraries of functions, for a snapshot.
-type Functions = Arc<dyn Fn() -> Vec<u8> + Send + Sync>;
 
 /// A reading of a log's state.
 #[derive(Clone, Debug, Default)]
@@ -155,7 +150,9 @@ pub struct LogStatus {
 pub struct Persistence {
     engine: Engine,
     disk: Arc<dyn Disk>,
-    functions: Mutex<Functions>,
+    /// The libraries of functions that were recovered, for an engine without scripts to pass on.
+    #[cfg(not(feature = "scripting"))]
+    functions: Vec<u8>,
     /// Held while a snapshot is taken.
     saving: Mutex<()>,
     core: Arc<Core>,
@@ -216,7 +213,6 @@ impl Persistence {
         let recovery = Recovery {
             snapshot_epoch: loading.header.epoch,
             snapshot_keys: loading.summary.keys,
-            functions: loading.functions,
             damaged_snapshots: restored.damaged.iter().map(chain_of).collect(),
             entries: found.entries,
             dropped: found.dropped,
@@ -241,10 +237,18 @@ impl Persistence {
         engine.set_journals(Box::new(ForScripts(Arc::clone(&core))));
         progress.finish();
         let orders = Mutex::new(orders);
-        let thread = Mutex::new(Some(thread));
-        let functions: Mutex<Functions> = Mutex::new(Arc::new(Vec::new));
-        let (engine, saving) = (engine.clone(), Mutex::new(()));
-        Ok(Self { engine, disk, functions, saving, core, orders, thread, recovery, _lock: lock })
+        Ok(Self {
+            engine: engine.clone(),
+            disk,
+            #[cfg(not(feature = "scripting"))]
+            functions: loading.functions,
+            saving: Mutex::new(()),
+            core,
+            orders,
+            thread: Mutex::new(Some(thread)),
+            recovery,
+            _lock: lock,
+        })
     }
 
     /// What was there when this was opened.
@@ -360,12 +364,6 @@ impl Persistence {
         self.order(Order::Heal).context(ErrorKind::Io, "ending the log's fault")
     }
 
-    /// What gives the libraries of functions to snapshots. Called at the instant of a snapshot,
-    /// while no command runs, so it must be quick.
-    pub fn set_functions(&self, functions: Functions) {
-        *self.functions.lock().unwrap_or_else(PoisonError::into_inner) = functions;
-    }
-
     /// Takes a snapshot while others go on; when this returns it is durable, and has replaced older
     /// ones and the log up to it. After a fault, writes are taken again from then on.
     ///
@@ -383,8 +381,11 @@ impl Persistence {
         if was_faulty {
             self.reopen()?;
         }
-        let functions = Arc::clone(&self.functions.lock().unwrap_or_else(PoisonError::into_inner));
-        let saved = save(&self.engine, &*self.disk, options, &*functions, meter);
+        #[cfg(feature = "scripting")]
+        let functions = || self.engine.dump_functions();
+        #[cfg(not(feature = "scripting"))]
+        let functions = || self.functions.clone();
+        let saved = save(&self.engine, &*self.disk, options, &functions, meter);
         let done = saved.map_err(|error| match error {
             SnapshotError::Io(error) => {
                 Error::with_source(ErrorKind::Io, "writing a snapshot", error)
@@ -444,6 +445,12 @@ fn recover_all(
 ) -> Result<(Recovered, Restored), Error> {
     let mut restored = restore(engine, disk, progress)?;
     let covered = restored.loading.as_ref().map_or(0, |loading| loading.header.epoch);
+    #[cfg(feature = "scripting")]
+    if let Some(loading) = restored.loading.as_ref().filter(|it| !it.functions.is_empty()) {
+        let restored = engine.restore_functions(&loading.functions);
+        let what = |error| format!("loading the libraries of functions in a snapshot: {error}");
+        restored.map_err(|error| Error::new(ErrorKind::Damaged, what(error)))?;
+    }
     let mut replay = Replay::start(engine, threads)?;
     let found = recover(&**disk, covered, progress, &mut replay);
     let found = replay.finish().and(found);

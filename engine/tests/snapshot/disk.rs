@@ -14,6 +14,9 @@ use zumic_error::{Error, ErrorKind};
 
 const NOW_MS: u64 = 1_700_000_000_000;
 const KEYS: u64 = 5;
+#[cfg(feature = "scripting")]
+const LIBRARY: &[u8] =
+    b"#!lua name=lib\nredis.register_function('answer', function() return 42 end)";
 const OPTIONS: Options = Options {
     fsync: Fsync::Always,
     segment_bytes: 1_500,
@@ -75,7 +78,8 @@ fn a_snapshot_replaces_the_log_before_it_and_the_snapshot_before() {
     let disk = MemoryDisk::default();
     let engine = new_engine();
     let log = open(&engine, &disk).unwrap();
-    log.set_functions(Arc::new(|| b"libraries".to_vec()));
+    #[cfg(feature = "scripting")]
+    engine.load_function_library(LIBRARY).unwrap();
     let mut session = engine.session();
     session.set_journal(log.journal());
     let mut epochs = Vec::new();
@@ -104,7 +108,12 @@ fn a_snapshot_replaces_the_log_before_it_and_the_snapshot_before() {
     let recovery = log.recovery();
     assert_eq!((recovery.snapshot_epoch, recovery.snapshot_keys), (epochs[2], 5));
     assert_eq!(recovery.entries, 1, "what is in the snapshot is not applied again");
-    assert_eq!(recovery.functions, b"libraries");
+    #[cfg(feature = "scripting")]
+    {
+        let with_library = new_engine();
+        with_library.load_function_library(LIBRARY).unwrap();
+        assert_eq!(engine.dump_functions(), with_library.dump_functions());
+    }
     assert!(engine.stats().epoch > epochs[2], "epochs go on");
 }
 
