@@ -72,11 +72,14 @@ fn a_dump_goes_through_zumic_and_comes_back_the_same() {
     let (redis, middle) = (Running::start(&Redis), Running::start(&Zumic { threads: 2 }));
     let mut client = redis.connect();
     fill(&mut client);
+    let library = "#!lua name=lib\nredis.register_function('f', function() return 1 end)";
+    assert_eq!(client.call(&["FUNCTION", "LOAD", library]), Reply::bulk("lib"));
     assert_eq!(client.run("SAVE"), Reply::simple("OK"));
     let dump = redis.folder().join("dump.rdb");
     let done = zumic(&["import", dump.to_str().expect("a path"), "--to", &url(&middle)]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
-    assert!(done.stderr.contains(" keys, 0 commands and 0 libraries"), "{}", done.stderr);
+    assert!(done.stderr.contains(" keys, 0 commands and 1 libraries"), "{}", done.stderr);
+    assert_eq!(middle.connect().run("FCALL f 0"), Reply::Integer(1));
     let out = middle.folder().join("out.rdb");
     let path = out.to_str().expect("a path");
     let done = zumic(&["export", "--rdb", path, "--from", &url(&middle)]);
@@ -95,6 +98,7 @@ fn a_dump_goes_through_zumic_and_comes_back_the_same() {
     for _ in 0..2 {
         let done = zumic(&["import", dump.to_str().expect("a path"), "--dir", data]);
         assert_eq!(done.code, Some(0), "{}", done.stderr);
+        assert!(done.stderr.contains("and 1 libraries"), "{}", done.stderr);
         let done = zumic(&["export", "--rdb", path, "--dir", data]);
         assert_eq!(done.code, Some(0), "{}", done.stderr);
         assert_eq!(digest(&mut redis_with(&out).connect()), digest(&mut client));

@@ -86,6 +86,11 @@ impl Store {
         load(&self.engine, reader, options, None, progress)
     }
 
+    /// Adds a library of functions.
+    pub(super) fn function(&mut self, source: &[u8]) -> Result<(), CommandError> {
+        self.engine.load_function_library(source)
+    }
+
     /// Runs a command of a log.
     pub(super) fn command(&mut self, words: &[Vec<u8>]) -> Result<(), CommandError> {
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();

@@ -234,8 +234,11 @@ impl Target {
                 for (name, count) in report.modules {
                     *modules.entry(name).or_default() += count;
                 }
-                for _ in report.functions {
-                    sent.refuse("a library of functions", "only a server takes those");
+                for library in report.functions {
+                    match store.function(&library) {
+                        Ok(()) => sent.functions += 1,
+                        Err(error) => sent.refuse("a library of functions", &error.to_string()),
+                    }
                 }
                 return Ok(());
             }
