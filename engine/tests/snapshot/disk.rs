@@ -70,6 +70,7 @@ fn recovered(disk: &MemoryDisk, context: &str) -> u64 {
     let log = open(&engine, disk).unwrap_or_else(|error| panic!("{context}: {error:?}"));
     let there = last_write(&engine, context);
     log.close().unwrap_or_else(|error| panic!("{context}: {error:?}"));
+    drop(log);
     there
 }
 
@@ -102,6 +103,7 @@ fn a_snapshot_replaces_the_log_before_it_and_the_snapshot_before() {
     put(&mut session, 301);
     drop(session);
     log.close().unwrap();
+    drop(log);
     let engine = new_engine();
     let log = open(&engine, &disk).unwrap();
     assert_eq!(last_write(&engine, "all"), 301);
@@ -133,6 +135,7 @@ fn two_snapshots() -> (MemoryDisk, MemoryDisk) {
     log.snapshot(&snapshot_options(), &Meter::default()).expect("a snapshot");
     drop(session);
     log.close().expect("no fault");
+    drop(log);
     (before, disk)
 }
 
@@ -163,6 +166,7 @@ fn a_damaged_snapshot_falls_back_as_far_as_the_log_reaches() {
     assert_ne!(newest(&before).0, name);
     drop(session);
     log.close().unwrap();
+    drop(log);
     assert_eq!(recovered(&before, "after the next snapshot"), 101);
 
     // The log was trimmed: refused, with the file and what is wrong in it.
@@ -199,6 +203,7 @@ fn power_may_fail_at_any_instant_of_a_snapshot() {
     }
     drop(session);
     log.close().unwrap();
+    drop(log);
     let events = disk.events();
     let renames = events
         .iter()
@@ -257,6 +262,7 @@ fn a_snapshot_that_fails_leaves_everything_as_it_was() {
     assert_eq!(done.summary.keys, KEYS);
     drop(session);
     log.close().unwrap();
+    drop(log);
     assert_eq!(recovered(&memory, "at last"), 21);
 }
 
@@ -282,5 +288,6 @@ fn a_snapshot_makes_a_failed_log_whole_again() {
     log.sync().unwrap();
     drop(session);
     log.close().unwrap();
+    drop(log);
     assert_eq!(recovered(&memory, "healed"), 22);
 }
