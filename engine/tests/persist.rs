@@ -69,6 +69,7 @@ fn writes_of_several_sessions_are_there_again_under_every_policy() {
         let mut session = engine.session();
         let shared = session.enter(NOW_MS).get(0, b"shared").unwrap();
         log.close().unwrap();
+        drop(log);
         let (engine, log) = scratch.open(options);
         assert_eq!(log.recovery().torn, None);
         assert_eq!(log.recovery().dropped, 0);
@@ -173,6 +174,7 @@ fn damage_after_a_clean_end_is_never_taken_for_a_torn_tail() {
     set(&mut session.enter(NOW_MS), b"key", b"the only value");
     drop(session);
     log.close().unwrap();
+    drop(log);
     let name = "log-0000000000000001.zlog";
     let content = disk.read(name).unwrap();
     let at = content.windows(14).position(|bytes| bytes == b"the only value").unwrap();

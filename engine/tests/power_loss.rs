@@ -74,6 +74,7 @@ fn recovered(disk: &MemoryDisk, writes: u64, context: &str) -> u64 {
     set(&mut session, b"later", b"1");
     drop(session);
     log.close().expect("nothing fails");
+    drop(log);
     let engine = Engine::builder().databases(1).build();
     let log = Persistence::open(
         &engine,
@@ -117,6 +118,7 @@ fn what_was_acknowledged_under_always_survives_at_every_instant() {
     }
     drop(session);
     log.close().unwrap();
+    drop(log);
     let events = disk.events();
     let syncs = events.iter().filter(|event| matches!(event, Event::Sync(_))).count();
     assert!(syncs >= 24, "each was synced");
