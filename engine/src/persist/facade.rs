@@ -192,7 +192,7 @@ impl Persistence {
     ///
     /// # Errors
     /// [`ErrorKind::Resource`] when another process has the directory; [`ErrorKind::Damaged`], with
-    /// a [`Damage`] as its source where it is the log's, when what was durable is not there;
+    /// a [`Damage`](super::Damage) as its source where it is the log's, when what was durable is not there;
     /// [`ErrorKind::Io`] as the disk says.
     pub fn open(
         engine: &Engine,

@@ -17,7 +17,7 @@
 //!   `proto-max-bulk-len`
 //! - [`crate::admin`]: `requirepass` `loglevel` `slowlog-log-slower-than` `slowlog-max-len`
 //!   `latency-tracking` `latency-tracking-info-percentiles` `enable-debug-command`
-//! - [`crate::durability`]: `mode` `appendonly` `dir` `appendfsync` `save`
+//! - `durability`: `mode` `appendonly` `dir` `appendfsync` `save`
 //!   `stop-writes-on-bgsave-error` `rdbcompression` `rdbcompression-level`
 //!   `auto-aof-rewrite-percentage` `auto-aof-rewrite-min-size` `aof-load-truncated`
 //!   `aof-buffer-limit` `shutdown-on-sigterm` `shutdown-on-sigint`

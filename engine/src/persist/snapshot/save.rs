@@ -77,7 +77,7 @@ impl Write for Output {
 /// Writes a snapshot of `engine` into a directory; durable when this returns. Older ones stay.
 ///
 /// # Errors
-/// As [`write`], and as the disk says; then the directory is as before.
+/// As [`write`](fn@write), and as the disk says; then the directory is as before.
 pub fn save(
     engine: &Engine,
     disk: &dyn Disk,

@@ -18,7 +18,7 @@
 //!
 //! Invariants
 //! - C1: `capacity` is zero and `data` dangles, or `data` points behind the count of an
-//!   allocation of [`layout`]. The first `len` elements are initialised.
+//!   allocation of `layout`. The first `len` elements are initialised.
 //! - C2: `count` is the number of vectors with that allocation. While it is above one, nobody
 //!   writes to it but the count.
 //! - C3: behind an [`Unshared`] the count is one or there is no allocation; nobody can clone it,
