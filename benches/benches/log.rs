@@ -112,6 +112,7 @@ fn main() {
         println!("{name:10} {wall:6.0} ns, {processor:6.0} ns of processor time, {ratio:.2} times");
         let bytes = log.log_status().log_bytes;
         log.close().expect("the disk works");
+        drop(log);
         drop(engine);
         let (began, processor) = (Instant::now(), processor_seconds());
         let (_engine, log) = open(&path, fsync);

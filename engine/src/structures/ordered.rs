@@ -176,7 +176,7 @@ impl<K: Copy + Ord, V: Copy> Ordered<K, V> {
     }
 
     /// Checks the invariants.
-    #[cfg(any(test, fuzzing))]
+    #[cfg(test)]
     pub(super) fn check(&self) {
         self.blocks.check();
         assert!(self.iter().is_sorted_by(|(a, _), (b, _)| a < b), "O1");
