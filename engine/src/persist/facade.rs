@@ -192,8 +192,8 @@ impl Persistence {
     ///
     /// # Errors
     /// [`ErrorKind::Resource`] when another process has the directory; [`ErrorKind::Damaged`], with
-    /// a [`Damage`](super::Damage) as its source where it is the log's, when what was durable is not there;
-    /// [`ErrorKind::Io`] as the disk says.
+    /// a [`Damage`](super::Damage) as its source where it is the log's, when what was durable is
+    /// not there; [`ErrorKind::Io`] as the disk says.
     pub fn open(
         engine: &Engine,
         disk: Arc<dyn Disk>,
