@@ -20,6 +20,7 @@
 //! session.enter(1_700_000_000_000).set(0, b"greeting", b"hello").unwrap();
 //! drop(session);
 //! log.close().unwrap();
+//! drop(log);
 //!
 //! let engine = Engine::builder().build();
 //! let log = Persistence::open(&engine, disk(), options, &Progress::default()).unwrap();
