@@ -12,7 +12,7 @@ use std::time::Instant;
 use hdrhistogram::Histogram;
 use zumic_benches::contestants::{Dash, Locked, Papaya, Store, Worker, Zumic};
 use zumic_benches::keys::{Random, key};
-use zumic_benches::{BATCH, is_smoke, pin};
+use zumic_benches::{BATCH, emit, is_smoke, pin};
 
 const FULL: u64 = 20_000_000;
 const SMOKE: u64 = 20_000;
@@ -59,11 +59,6 @@ fn grow<S: Store>(keys: u64) {
 fn record(times: &mut Histogram<u64>, start: Instant) {
     let nanoseconds = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
     times.saturating_record(nanoseconds);
-}
-
-#[expect(clippy::print_stdout, reason = "a report is what this program is for")]
-fn emit(line: &str) {
-    println!("{line}");
 }
 
 fn main() {

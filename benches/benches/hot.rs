@@ -12,11 +12,11 @@ use std::sync::Barrier;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use engine::commands::{CommandSpec, HostCommand, lookup};
+use engine::commands::lookup;
 use engine::reply::Discard;
 use engine::sync::AtomicBool;
-use engine::{Context, Engine, Halt, Host, Scope, Session, Turn};
-use zumic_benches::{is_smoke, pin};
+use engine::{Engine, Halt, NoHost, Scope, Session, Turn};
+use zumic_benches::{emit, is_smoke, median, pin};
 
 struct Load {
     elements: usize,
@@ -33,20 +33,6 @@ const SMOKE: Load =
 const NOW_MS: u64 = 1_700_000_000_000;
 /// Commands per turn, as many as a batch of the server's.
 const BATCH: usize = 32;
-
-struct NoHost;
-
-impl Host for NoHost {
-    fn run(
-        &mut self,
-        _: &mut Context<'_>,
-        command: HostCommand,
-        _: &'static CommandSpec,
-        _: &[&[u8]],
-    ) -> Result<(), Halt> {
-        unreachable!("{command:?} is not run here")
-    }
-}
 
 fn run(turn: &mut Turn<'_>, scope: &mut Scope, args: &[&[u8]]) {
     let row = lookup(args[0]).expect("a command of the engine");
@@ -133,11 +119,6 @@ fn rate(engine: &Engine, kind: Kind, threads: usize, writes_in: usize, load: &Lo
     })
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn filled(kind: Kind, elements: usize) -> Engine {
     let engine = Engine::builder().databases(1).seed(7).build();
     let mut session = engine.session();
@@ -180,11 +161,6 @@ fn remove(load: &Load) {
     drop(turn);
     let took = begun.elapsed();
     emit(&format!("\nDEL of a sorted set of {} members: {took:?}", load.doomed));
-}
-
-#[expect(clippy::print_stdout, reason = "a report is what this program is for")]
-fn emit(line: &str) {
-    println!("{line}");
 }
 
 fn main() {

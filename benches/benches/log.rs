@@ -7,32 +7,16 @@
 //!
 //! Not for sockets and clients around it: `perf/compare`.
 
-#![expect(clippy::print_stdout, reason = "a benchmark reports")]
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use engine::commands::{CommandSpec, HostCommand, lookup};
+use engine::commands::lookup;
 use engine::persist::{Directory, Fsync, Options, Persistence, Progress};
 use engine::reply::Discard;
-use engine::{Context, Engine, Halt, Host, Scope};
-use zumic_benches::is_smoke;
+use engine::{Engine, Halt, NoHost, Scope};
 use zumic_benches::keys::Random;
-
-struct NoHost;
-
-impl Host for NoHost {
-    fn run(
-        &mut self,
-        _: &mut Context<'_>,
-        command: HostCommand,
-        _: &'static CommandSpec,
-        _: &[&[u8]],
-    ) -> Result<(), Halt> {
-        unreachable!("{command:?} is not run")
-    }
-}
+use zumic_benches::{emit, is_smoke};
 
 struct Load {
     writes: u64,
@@ -99,7 +83,7 @@ fn main() {
     // Once to fill the memory, once to measure.
     write(&engine, None, &load);
     let (wall, plain) = write(&engine, None, &load);
-    println!("no log:    {wall:6.0} ns, {plain:6.0} ns of processor time per SET");
+    emit(&format!("no log:    {wall:6.0} ns, {plain:6.0} ns of processor time per SET"));
     drop(engine);
     let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     for fsync in [Fsync::No, Fsync::EverySec, Fsync::Always] {
@@ -109,7 +93,9 @@ fn main() {
         let (wall, processor) = write(&engine, Some(&log), &load);
         let ratio = processor / plain;
         let name = format!("{fsync:?}:");
-        println!("{name:10} {wall:6.0} ns, {processor:6.0} ns of processor time, {ratio:.2} times");
+        emit(&format!(
+            "{name:10} {wall:6.0} ns, {processor:6.0} ns of processor time, {ratio:.2} times"
+        ));
         let bytes = log.log_status().log_bytes;
         log.close().expect("the disk works");
         drop(log);
@@ -118,9 +104,9 @@ fn main() {
         let (_engine, log) = open(&path, fsync);
         let (took, processor) = (began.elapsed(), processor_seconds() - processor);
         let entries = log.recovery().entries;
-        println!(
+        emit(&format!(
             "  {entries} entries in {bytes} bytes again: {took:.2?}, {processor:.2} s processor"
-        );
+        ));
         drop(log);
         std::fs::remove_dir_all(&path).expect("made above");
     }

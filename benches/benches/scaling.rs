@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use engine::sync::AtomicBool;
 use zumic_benches::contestants::{Dash, Locked, Papaya, Store, Worker, Zumic, filled};
 use zumic_benches::keys::{Key, key, uniform};
-use zumic_benches::{BATCH, is_smoke, pin};
+use zumic_benches::{BATCH, emit, is_smoke, median, pin};
 
 struct Load {
     keys: u64,
@@ -75,11 +75,6 @@ fn rate<S: Store>(store: &S, kind: Kind, orders: &[Vec<Key>], time: Duration) ->
     })
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn scale<S: Store>(load: &Load) {
     let store = filled::<S>(load.keys);
     let flat = [1, 2].map(|seed| uniform(load.keys, ORDER, seed));
@@ -104,11 +99,6 @@ fn scale<S: Store>(load: &Load) {
             of(|&(one, two)| two / one),
         ));
     }
-}
-
-#[expect(clippy::print_stdout, reason = "a report is what this program is for")]
-fn emit(line: &str) {
-    println!("{line}");
 }
 
 fn main() {

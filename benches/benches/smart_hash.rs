@@ -16,7 +16,7 @@ use std::time::Instant;
 use engine::structures::smart_hash::SmartHash;
 use tikv_jemalloc_ctl::{epoch, stats};
 use zumic_benches::keys::{KEY_BYTES, Key, Random, key};
-use zumic_benches::{is_smoke, pin};
+use zumic_benches::{emit, is_smoke, pin};
 
 const FULL: u64 = 1_000_000;
 const SMOKE: u64 = 2_000;
@@ -76,11 +76,6 @@ impl<S: BuildHasher> Table for HashMap<Box<[u8]>, Box<[u8]>, S> {
 fn allocated() -> usize {
     epoch::advance().expect("jemalloc has statistics");
     stats::allocated::read().expect("jemalloc has statistics")
-}
-
-#[expect(clippy::print_stdout, reason = "a report is what this program is for")]
-fn emit(line: &str) {
-    println!("{line}");
 }
 
 /// Nanoseconds per key that `work` takes over all of them.

@@ -9,40 +9,21 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use engine::commands::{CommandSpec, HostCommand, lookup};
+use engine::commands::lookup;
 use engine::persist::Meter;
 use engine::persist::rdb::file::FileWriter;
 use engine::persist::snapshot::{SnapshotOptions, write};
 use engine::persist::zdb::{Compression, Reader, each_entry, load};
 use engine::reply::Discard;
 use engine::sync::{AtomicBool, Ordering};
-use engine::{Context, Engine, Halt, Host, Scope, Session};
+use engine::{Engine, NoHost, Scope, Session};
 use hdrhistogram::Histogram;
-use zumic_benches::is_smoke;
 use zumic_benches::keys::Random;
+use zumic_benches::{emit, is_smoke};
 
 const FULL: u64 = 1_000_000;
 const SMOKE: u64 = 2_000;
 const NOW_MS: u64 = 1_700_000_000_000;
-
-struct NoHost;
-
-impl Host for NoHost {
-    fn run(
-        &mut self,
-        _: &mut Context<'_>,
-        _: HostCommand,
-        _: &'static CommandSpec,
-        _: &[&[u8]],
-    ) -> Result<(), Halt> {
-        unreachable!("only commands of the engine")
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "a report is what this program is for")]
-fn emit(line: &str) {
-    println!("{line}");
-}
 
 fn key(number: u64) -> Vec<u8> {
     format!("user:{number:09}:profile").into_bytes()

@@ -21,6 +21,22 @@ pub fn is_smoke() -> bool {
     std::env::args().any(|argument| argument == "--test")
 }
 
+/// Prints a line of a report.
+#[expect(clippy::print_stdout, reason = "a report is what these programs are for")]
+pub fn emit(line: &str) {
+    println!("{line}");
+}
+
+/// The median of some measurements; of an even number, the upper one.
+///
+/// # Panics
+/// If there are none.
+#[must_use]
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
 /// Binds the calling thread to the `index`-th core it may use, if there are that many.
 pub fn pin(index: usize) {
     let cores = core_affinity::get_core_ids().unwrap_or_default();

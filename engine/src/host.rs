@@ -74,9 +74,9 @@ pub struct Queued {
     pub args: Vec<Vec<u8>>,
 }
 
-/// A host without commands, for what never asks one.
-#[derive(Debug)]
-pub(crate) struct NoHost;
+/// A host without commands, for what never asks one: it panics when a row is the host's.
+#[derive(Clone, Copy, Debug)]
+pub struct NoHost;
 
 impl Host for NoHost {
     fn run(

@@ -68,7 +68,7 @@ pub use engine::{DatabaseStats, Engine, EngineBuilder, Stats, Tunables};
 pub use events::{Class, Classes, Event};
 pub use evict::{Access, EvictionPolicy};
 pub use follow::{Changed, Changes, Followers};
-pub use host::{Halt, Host, Queued, Wait};
+pub use host::{Halt, Host, NoHost, Queued, Wait};
 pub use intent::{Commit, State as CommitState};
 pub use journal::{Journal, JournalSource};
 pub use kind::Kind;

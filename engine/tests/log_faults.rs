@@ -10,25 +10,10 @@ use engine::commands::lookup;
 use engine::persist::testing::{Faults, FaultyDisk, MemoryDisk};
 use engine::persist::{Disk, Fsync, Options, Persistence, Progress};
 use engine::reply::Discard;
-use engine::{Engine, Halt, Host, Scope, Session};
+use engine::{Engine, Halt, NoHost, Scope, Session};
 use zumic_error::CommandError;
 
 const NOW_MS: u64 = 1_700_000_000_000;
-
-#[derive(Debug)]
-struct NoHost;
-
-impl Host for NoHost {
-    fn run(
-        &mut self,
-        _: &mut engine::Context<'_>,
-        _: engine::commands::HostCommand,
-        _: &'static engine::commands::CommandSpec,
-        _: &[&[u8]],
-    ) -> Result<(), Halt> {
-        unreachable!("no such command is run")
-    }
-}
 
 /// A store on a disk that can fail.
 struct Store {

@@ -22,9 +22,9 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use engine::commands::{CommandSpec, Group, HostCommand};
+use engine::commands::{CommandSpec, Group};
 use engine::sync::{AtomicU32, Ordering};
-use engine::{Changed, Context, Engine, Halt, Host, Kind, ReplySink, Scope, Turn};
+use engine::{Changed, Engine, Halt, Kind, NoHost, ReplySink, Scope, Turn};
 use protocol::Version;
 use zumic_error::CommandError;
 
@@ -378,21 +378,6 @@ enum Ran {
     Answered(Box<Output>, u64),
     Busy,
     Nothing,
-}
-
-/// Blocking commands are the engine's.
-struct NoHost;
-
-impl Host for NoHost {
-    fn run(
-        &mut self,
-        _: &mut Context<'_>,
-        command: HostCommand,
-        _: &'static CommandSpec,
-        _: &[&[u8]],
-    ) -> Result<(), Halt> {
-        unreachable!("{command:?} does not block")
-    }
 }
 
 /// Runs a waiting command for its client.

@@ -6,9 +6,9 @@
 use crate::sync::{AtomicBool, Ordering};
 
 use crate::collection::{Collection, Edit, Missing};
-use crate::commands::{CommandSpec, HostCommand, lookup};
+use crate::commands::lookup;
 use crate::reply::Discard;
-use crate::{Context, Engine, Halt, Host, Kind, Queued, Scope, Session};
+use crate::{Context, Engine, Halt, Kind, NoHost, Queued, Scope, Session};
 
 const NOW_MS: u64 = 1_700_000_000_000;
 const PACKED_MAX: usize = 4;
@@ -47,20 +47,6 @@ impl Collection for Numbers {
 
     fn encoding(_: &[u8]) -> &'static str {
         "numbers"
-    }
-}
-
-struct NoHost;
-
-impl Host for NoHost {
-    fn run(
-        &mut self,
-        _: &mut Context<'_>,
-        _: HostCommand,
-        _: &'static CommandSpec,
-        _: &[&[u8]],
-    ) -> Result<(), Halt> {
-        unreachable!("only engine commands are run")
     }
 }
 

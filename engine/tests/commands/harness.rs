@@ -1,25 +1,9 @@
 //! Runs commands on an engine without a server, and holds handlers to the rules of replies.
 
-use engine::commands::{CommandSpec, HostCommand, lookup};
-use engine::{Context, Halt, Host, Scope, Session};
+use engine::commands::{CommandSpec, lookup};
+use engine::{Halt, NoHost, Scope, Session};
 
 use super::sink::{Collect, Value};
-
-/// A host without commands.
-#[derive(Debug)]
-pub(crate) struct NoHost;
-
-impl Host for NoHost {
-    fn run(
-        &mut self,
-        _: &mut Context<'_>,
-        command: HostCommand,
-        _: &'static CommandSpec,
-        _: &[&[u8]],
-    ) -> Result<(), Halt> {
-        panic!("{command:?} needs a server");
-    }
-}
 
 /// The row of a command line, subcommands looked up.
 pub(crate) fn row_of(args: &[&[u8]]) -> &'static CommandSpec {

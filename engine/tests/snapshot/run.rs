@@ -2,31 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use engine::commands::{CommandSpec, HostCommand, lookup};
+use engine::commands::{CommandSpec, lookup};
 use engine::persist::Meter;
 use engine::persist::snapshot::{SnapshotOptions, Snapshotted, write};
 use engine::persist::zdb::{Loading, Reader, load};
-use engine::{Context, Engine, Halt, Host, Queued, Scope, Session};
+use engine::{Engine, Halt, NoHost, Queued, Scope, Session};
 
 use super::sink::{Collect, Value};
 
 pub(crate) const NOW_MS: u64 = 1_700_000_000_000;
 pub(crate) const DATABASES: u16 = 4;
-
-/// A host without commands.
-struct NoHost;
-
-impl Host for NoHost {
-    fn run(
-        &mut self,
-        _: &mut Context<'_>,
-        command: HostCommand,
-        _: &'static CommandSpec,
-        _: &[&[u8]],
-    ) -> Result<(), Halt> {
-        panic!("{command:?} needs a server");
-    }
-}
 
 pub(crate) fn new_engine() -> Engine {
     Engine::builder().databases(DATABASES).seed(7).build()

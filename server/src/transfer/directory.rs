@@ -43,9 +43,9 @@ impl std::fmt::Debug for Store {
 }
 
 /// Commands of a log are about data.
-struct NoHost;
+struct DataOnly;
 
-impl Host for NoHost {
+impl Host for DataOnly {
     fn run(
         &mut self,
         _: &mut Context<'_>,
@@ -111,7 +111,7 @@ impl Store {
         }
         for _ in 0..TRIES_MAX {
             let mut turn = self.session.enter(now_ms());
-            match turn.run(&mut self.scope, &mut NoHost, row, &words, &mut Discard) {
+            match turn.run(&mut self.scope, &mut DataOnly, row, &words, &mut Discard) {
                 Ok(()) => return Ok(()),
                 Err(Halt::Error(error)) => return Err(error),
                 Err(Halt::Busy | Halt::Wait(_)) => {}

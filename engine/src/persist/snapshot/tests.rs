@@ -10,7 +10,7 @@ use crate::persist::meter::Meter;
 use crate::reply::Discard;
 use crate::sync::{AtomicBool, Ordering};
 use crate::values::hash::Hash;
-use crate::{Collection, Engine, Halt, Host, Scope, Session};
+use crate::{Collection, Engine, Halt, NoHost, Scope, Session};
 
 type Image = BTreeMap<(u16, Vec<u8>), Vec<(Vec<u8>, Vec<u8>)>>;
 
@@ -50,20 +50,6 @@ fn fields(hash: <Hash as Collection>::Ref<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut fields: Vec<_> = hash.iter().map(pair).collect();
     fields.sort();
     fields
-}
-
-struct NoHost;
-
-impl Host for NoHost {
-    fn run(
-        &mut self,
-        _: &mut crate::Context<'_>,
-        _: crate::commands::HostCommand,
-        _: &'static crate::commands::CommandSpec,
-        _: &[&[u8]],
-    ) -> Result<(), Halt> {
-        unreachable!("only engine commands are run")
-    }
 }
 
 const NOW_MS: u64 = 1_700_000_000_000;

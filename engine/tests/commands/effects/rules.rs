@@ -9,8 +9,8 @@ use super::grammar::Line;
 use super::recorder::{Log, Recorder};
 use super::store::{build, contents, exec, replay, row_of, run, shown};
 use super::templates::START_MS;
-use crate::harness::NoHost;
 use crate::sink::Collect;
+use engine::NoHost;
 
 /// A store with one session that is logged.
 struct Logged {

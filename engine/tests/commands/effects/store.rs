@@ -7,8 +7,8 @@ use engine::{Engine, Halt, Queued, Scope, Session, Thresholds, Turn};
 
 use super::grammar::Line;
 use super::recorder::Entry;
-use crate::harness::NoHost;
 use crate::sink::{Collect, Value};
+use engine::NoHost;
 
 /// Databases of the stores under test.
 pub(crate) const DATABASES: u16 = 3;
