@@ -14,10 +14,11 @@ use support::reply::quoted;
 use support::{Client, Redis, Reply, Running, Server, Zumic};
 
 /// One test per script and server, so that a runner can spread them over the cores.
-macro_rules! scripts {
-    ($($name:ident),* $(,)?) => {$(
+macro_rules! script {
+    ($name:ident $(, $more:item)?) => {
         mod $name {
-            use crate::support::{process::oracle_available, script, Redis, Zumic};
+            use crate::support::process::oracle_available;
+            use crate::support::{Redis, Zumic, script};
 
             const SCRIPT: &str = include_str!(concat!("wire/", stringify!($name), ".wire"));
 
@@ -37,9 +38,28 @@ macro_rules! scripts {
                     script::run(SCRIPT, &Redis);
                 }
             }
+
+            $($more)?
         }
+    };
+}
+
+/// Scripts that are also run where every reply waits for the disk: what is answered, and in which
+/// order, must be the same.
+macro_rules! scripts {
+    ($($name:ident),* $(,)?) => {$(
+        script!(
+            $name,
+            #[test]
+            fn zumic_on_disk() {
+                script::run(SCRIPT, &crate::support::process::OnDisk);
+            }
+        );
     )*};
 }
+
+// It says what a server in memory answers of itself.
+script!(server);
 
 scripts!(
     bitmaps,
@@ -61,52 +81,6 @@ scripts!(
     numbers,
     pubsub,
     scripts,
-    server,
-    sets,
-    sort,
-    sorted_sets,
-    streams,
-    strings,
-    time_series,
-    tracking,
-    transactions,
-);
-
-/// The scripts about data once more, where every reply waits for the disk: what is answered, and
-/// in which order, must be the same.
-macro_rules! scripts_on_disk {
-    ($($name:ident),* $(,)?) => {
-        mod on_disk {
-            use crate::support::{process::OnDisk, script};
-
-            $(
-                #[test]
-                fn $name() {
-                    let script = include_str!(concat!("wire/", stringify!($name), ".wire"));
-                    script::run(script, &OnDisk);
-                }
-            )*
-        }
-    };
-}
-
-scripts_on_disk!(
-    bitmaps,
-    blocking_lists,
-    blocking_sorted_sets,
-    collection_events,
-    connection,
-    events,
-    expiry,
-    geo,
-    groups,
-    hash_fields,
-    hashes,
-    hyperloglogs,
-    keys,
-    lists,
-    numbers,
-    pubsub,
     sets,
     sort,
     sorted_sets,
