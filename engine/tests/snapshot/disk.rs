@@ -223,17 +223,31 @@ fn power_may_fail_at_any_instant_of_a_snapshot() {
     }
 }
 
-#[test]
-fn a_snapshot_that_fails_leaves_everything_as_it_was() {
+/// A store whose disk fails on demand.
+struct Faulty {
+    memory: MemoryDisk,
+    faults: Faults,
+    log: Persistence,
+    session: Session,
+}
+
+/// Such a store after so many writes, all of them synced.
+fn faulty_after(writes: u64) -> Faulty {
     let memory = MemoryDisk::default();
     let faults = Faults::default();
     let engine = new_engine();
     let disk = Arc::new(FaultyDisk::new(Arc::new(memory.clone()), faults.clone()));
-    let log = Persistence::open(&engine, disk, OPTIONS, &Progress::default()).unwrap();
+    let log = Persistence::open(&engine, disk, OPTIONS, &Progress::default()).expect("no fault");
     let mut session = engine.session();
     session.set_journal(log.journal());
-    (1..=20).for_each(|write| put(&mut session, write));
-    log.sync().unwrap();
+    (1..=writes).for_each(|write| put(&mut session, write));
+    log.sync().expect("no fault");
+    Faulty { memory, faults, log, session }
+}
+
+#[test]
+fn a_snapshot_that_fails_leaves_everything_as_it_was() {
+    let Faulty { memory, faults, log, mut session } = faulty_after(20);
     let names = |disk: &MemoryDisk| {
         let mut names = disk.list().unwrap();
         names.sort();
@@ -268,15 +282,7 @@ fn a_snapshot_that_fails_leaves_everything_as_it_was() {
 
 #[test]
 fn a_snapshot_makes_a_failed_log_whole_again() {
-    let memory = MemoryDisk::default();
-    let faults = Faults::default();
-    let engine = new_engine();
-    let disk = Arc::new(FaultyDisk::new(Arc::new(memory.clone()), faults.clone()));
-    let log = Persistence::open(&engine, disk, OPTIONS, &Progress::default()).unwrap();
-    let mut session = engine.session();
-    session.set_journal(log.journal());
-    (1..=20).for_each(|write| put(&mut session, write));
-    log.sync().unwrap();
+    let Faulty { memory, faults, log, mut session } = faulty_after(20);
     faults.fail_sync_after(0, io::ErrorKind::Other);
     put(&mut session, 21);
     assert!(log.sync().is_err(), "the sync failed");
