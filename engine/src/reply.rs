@@ -67,64 +67,50 @@ pub trait ReplySink {
     fn verbatim(&mut self, format: [u8; 3], text: &[u8]);
 }
 
+/// A sink that throws everything away, but for what its `error` does.
+macro_rules! sink_of_errors_only {
+    ($sink:ty, $error:item) => {
+        impl ReplySink for $sink {
+            fn version(&self) -> u8 {
+                3
+            }
+            fn set_version(&mut self, _: u8) {}
+            fn simple(&mut self, _: &str) {}
+            $error
+            fn integer(&mut self, _: i64) {}
+            fn bulk(&mut self, _: &[u8]) {}
+            fn bulk_large(&mut self, _: &LargeString) {}
+            fn null(&mut self) {}
+            fn null_array(&mut self) {}
+            fn array(&mut self, _: usize) {}
+            fn map(&mut self, _: usize) {}
+            fn set(&mut self, _: usize) {}
+            fn sorted_set(&mut self, _: usize) {}
+            fn push(&mut self, _: usize) {}
+            fn attribute(&mut self, _: usize) {}
+            fn boolean(&mut self, _: bool) {}
+            fn double(&mut self, _: f64) {}
+            fn bulk_double(&mut self, _: f64) {}
+            fn decimal(&mut self, _: &str) {}
+            fn big_number(&mut self, _: &str) {}
+            fn verbatim(&mut self, _: [u8; 3], _: &[u8]) {}
+        }
+    };
+}
+
 /// A sink that throws the reply away: for work without a client.
 #[derive(Clone, Copy, Debug)]
 pub struct Discard;
 
-impl ReplySink for Discard {
-    fn version(&self) -> u8 {
-        3
-    }
-    fn set_version(&mut self, _: u8) {}
-    fn simple(&mut self, _: &str) {}
-    fn error(&mut self, _: &CommandError) {}
-    fn integer(&mut self, _: i64) {}
-    fn bulk(&mut self, _: &[u8]) {}
-    fn bulk_large(&mut self, _: &LargeString) {}
-    fn null(&mut self) {}
-    fn null_array(&mut self) {}
-    fn array(&mut self, _: usize) {}
-    fn map(&mut self, _: usize) {}
-    fn set(&mut self, _: usize) {}
-    fn sorted_set(&mut self, _: usize) {}
-    fn push(&mut self, _: usize) {}
-    fn attribute(&mut self, _: usize) {}
-    fn boolean(&mut self, _: bool) {}
-    fn double(&mut self, _: f64) {}
-    fn bulk_double(&mut self, _: f64) {}
-    fn decimal(&mut self, _: &str) {}
-    fn big_number(&mut self, _: &str) {}
-    fn verbatim(&mut self, _: [u8; 3], _: &[u8]) {}
-}
+sink_of_errors_only!(Discard, fn error(&mut self, _: &CommandError) {});
 
 /// A sink that keeps the first error and throws everything else away.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Failures(pub(crate) Option<CommandError>);
 
-impl ReplySink for Failures {
-    fn version(&self) -> u8 {
-        3
-    }
-    fn set_version(&mut self, _: u8) {}
-    fn simple(&mut self, _: &str) {}
+sink_of_errors_only!(
+    Failures,
     fn error(&mut self, error: &CommandError) {
         self.0.get_or_insert_with(|| error.clone());
     }
-    fn integer(&mut self, _: i64) {}
-    fn bulk(&mut self, _: &[u8]) {}
-    fn bulk_large(&mut self, _: &LargeString) {}
-    fn null(&mut self) {}
-    fn null_array(&mut self) {}
-    fn array(&mut self, _: usize) {}
-    fn map(&mut self, _: usize) {}
-    fn set(&mut self, _: usize) {}
-    fn sorted_set(&mut self, _: usize) {}
-    fn push(&mut self, _: usize) {}
-    fn attribute(&mut self, _: usize) {}
-    fn boolean(&mut self, _: bool) {}
-    fn double(&mut self, _: f64) {}
-    fn bulk_double(&mut self, _: f64) {}
-    fn decimal(&mut self, _: &str) {}
-    fn big_number(&mut self, _: &str) {}
-    fn verbatim(&mut self, _: [u8; 3], _: &[u8]) {}
-}
+);
