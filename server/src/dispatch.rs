@@ -238,9 +238,7 @@ fn checked(
     if state.multi.is_some() && !immediate {
         return queue(core, turn, state, scope, reply, spec, args);
     }
-    let writes = spec.flags.contains(Flags::WRITE)
-        || scripts::may_write(spec)
-        || (immediate && state.multi.as_ref().is_some_and(has_write));
+    let writes = may_write(spec) || (immediate && state.multi.as_ref().is_some_and(has_write));
     if core.shared.pause.holds(turn.now_ms(), writes) && !is_client(spec) {
         state.waiting = Some(Waiting::Turn);
         return Flow::Park;
@@ -294,9 +292,15 @@ fn queue(
     Flow::Next
 }
 
-/// Whether EXEC would run a write.
+/// Whether a command writes, or is a script that is free to.
+fn may_write(spec: &CommandSpec) -> bool {
+    let free = matches!(spec.handler, Handler::Script(_)) && !spec.flags.contains(Flags::READONLY);
+    free || spec.flags.contains(Flags::WRITE)
+}
+
+/// Whether EXEC might write.
 fn has_write(multi: &crate::connection::Multi) -> bool {
-    multi.queue.iter().any(|queued| queued.spec.flags.contains(Flags::WRITE))
+    multi.queue.iter().any(|queued| may_write(queued.spec))
 }
 
 /// CLIENT, whichever subcommand: it leaves CLIENT CACHING alone.

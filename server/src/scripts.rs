@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use engine::commands::{CommandSpec, Flags, Handler, HostCommand};
+use engine::commands::{CommandSpec, Handler, HostCommand};
 use engine::scripting::Progress;
 use engine::{Halt, Queued, Scope, Turn};
 use zumic_error::CommandError;
@@ -57,11 +57,6 @@ pub(crate) fn is_script(spec: &CommandSpec, state: &ClientState) -> bool {
 fn has_scripts(multi: &Multi) -> bool {
     let is_script = |queued: &Queued| matches!(queued.spec.handler, Handler::Script(_));
     !multi.broken && multi.queue.iter().any(is_script)
-}
-
-/// Whether a script may write, for CLIENT PAUSE.
-pub(crate) fn may_write(spec: &CommandSpec) -> bool {
-    matches!(spec.handler, Handler::Script(_)) && !spec.flags.contains(Flags::READONLY)
 }
 
 /// Runs a script; `None` when it was suspended.
