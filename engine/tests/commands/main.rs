@@ -7,6 +7,8 @@ mod hashes;
 mod model;
 mod ops;
 mod own;
+#[path = "../shared/random.rs"]
+mod random;
 mod seeds;
 mod sink;
 mod table;

@@ -1,7 +1,8 @@
 //! The libraries of scripts beside those of redis-server: what they answer, byte by byte, and how
 //! they refuse.
 
-use crate::oracle::{Draw, Oracle, seed};
+use crate::oracle::{Oracle, seed};
+use crate::random::Random;
 use crate::world::Bench;
 
 /// Runs a script on both sides.
@@ -112,8 +113,12 @@ fn cjson_decodes_as_redis_does() {
     }
 }
 
+fn byte(draw: &mut Random) -> u8 {
+    u8::try_from(draw.below(256)).expect("below 256")
+}
+
 /// Text like JSON, now and then broken.
-fn json(draw: &mut Draw, depth: usize, out: &mut Vec<u8>) {
+fn json(draw: &mut Random, depth: usize, out: &mut Vec<u8>) {
     let scalars = [
         "1",
         "-2.5",
@@ -134,7 +139,7 @@ fn json(draw: &mut Draw, depth: usize, out: &mut Vec<u8>) {
         "\"\\u12\"",
     ];
     match draw.below(if depth > 4 { 5 } else { 9 }) {
-        0..=4 => out.extend_from_slice(draw.of(&scalars).as_bytes()),
+        0..=4 => out.extend_from_slice(draw.pick(&scalars).as_bytes()),
         kind => {
             let object = kind > 6;
             out.push(if object { b'{' } else { b'[' });
@@ -158,14 +163,14 @@ fn random_json_is_read_and_written_as_redis_does() {
     let Some(mut oracle) = Oracle::start("json") else { return };
     let mut bench = Bench::new();
     let seed = seed();
-    let mut draw = Draw::new(seed);
+    let mut draw = Random::new(seed);
     let body = "return cjson.encode(cjson.decode(ARGV[1]))";
     for _ in 0..3_000 {
         let mut text = Vec::new();
         json(&mut draw, 0, &mut text);
         if draw.below(8) == 0 {
             let place = draw.below(text.len());
-            text[place] = draw.byte();
+            text[place] = byte(&mut draw);
         }
         compare(&mut bench, &mut oracle, body, &[&text], seed);
     }
@@ -226,7 +231,7 @@ fn random_bytes_are_unpacked_as_redis_does() {
     let Some(mut oracle) = Oracle::start("bytes") else { return };
     let mut bench = Bench::new();
     let seed = seed();
-    let mut draw = Draw::new(seed);
+    let mut draw = Random::new(seed);
     // Packed again, so that numbers keep their fractions and tables their kind.
     let body = "return cmsgpack.pack(cmsgpack.unpack(ARGV[1]))";
     let heads: Vec<u8> = (0xC0..=0xDF).chain([0x81, 0x82, 0x91, 0x92, 0x93, 0xA2, 0xE1]).collect();
@@ -236,7 +241,7 @@ fn random_bytes_are_unpacked_as_redis_does() {
             match draw.below(3) {
                 0 => bytes.push(heads[draw.below(heads.len())]),
                 1 => bytes.push(u8::try_from(draw.below(4)).unwrap_or(0)),
-                _ => bytes.push(draw.byte()),
+                _ => bytes.push(byte(&mut draw)),
             }
         }
         compare(&mut bench, &mut oracle, body, &[&bytes], seed);
@@ -303,23 +308,24 @@ fn random_structs_and_bits_are_as_in_redis() {
     let Some(mut oracle) = Oracle::start("structs") else { return };
     let mut bench = Bench::new();
     let seed = seed();
-    let mut draw = Draw::new(seed);
+    let mut draw = Random::new(seed);
     let letters = [
         "b", "B", "h", "H", "l", "L", "T", "i", "I", "i3", "I5", "i8", "f", "d", "x", "c2", "c0",
         "s", ">", "<", "!", "!2", "!4", " ", "i16", "q",
     ];
     for _ in 0..3_000 {
-        let format: String = (0..draw.below(6)).map(|_| draw.of(&letters)).collect();
-        let data: Vec<u8> = (0..draw.below(40)).map(|_| draw.byte() % 4).collect();
+        let format: String = (0..draw.below(6)).map(|_| draw.pick(&letters)).collect();
+        let data: Vec<u8> = (0..draw.below(40)).map(|_| byte(&mut draw) % 4).collect();
         let body = "local r = {struct.unpack(ARGV[1], ARGV[2])} \
                     for i, v in ipairs(r) do r[i] = string.format('%s', tostring(v)) end return r";
         compare(&mut bench, &mut oracle, body, &[format.as_bytes(), &data], seed);
         let body = "local n = tonumber(ARGV[2]) return struct.pack(ARGV[1], n, n, n, n, n, n)";
-        let number = draw.of(&["0", "1", "-1", "300", "-70000", "4e9", "-1e18", "1.5", "1e19"]);
+        let number = draw.pick(&["0", "1", "-1", "300", "-70000", "4e9", "-1e18", "1.5", "1e19"]);
         compare(&mut bench, &mut oracle, body, &[format.as_bytes(), number.as_bytes()], seed);
-        let name = draw.of(&["lshift", "rshift", "arshift", "rol", "ror", "band", "bxor", "tohex"]);
+        let name =
+            draw.pick(&["lshift", "rshift", "arshift", "rol", "ror", "band", "bxor", "tohex"]);
         let body = format!("return bit.{name}(tonumber(ARGV[1]), tonumber(ARGV[2]))");
-        let other = draw.of(&["0", "1", "7", "31", "33", "-5", "4294967295", "2.5", "-1e10"]);
+        let other = draw.pick(&["0", "1", "7", "31", "33", "-5", "4294967295", "2.5", "-1e10"]);
         compare(&mut bench, &mut oracle, &body, &[number.as_bytes(), other.as_bytes()], seed);
     }
 }
@@ -329,7 +335,7 @@ fn random_patterns_match_as_in_redis() {
     let Some(mut oracle) = Oracle::start("patterns") else { return };
     let mut bench = Bench::new();
     let seed = seed();
-    let mut draw = Draw::new(seed);
+    let mut draw = Random::new(seed);
     let parts = [
         "a", "b", ".", "%a", "%d", "%s", "%w", "%W", "[ab]", "[^a]", "[a-c%d]", "[]]", "[^]b]",
         "(", ")", "()", "*", "+", "-", "?", "^", "$", "%1", "%2", "%b()", "%f[a]", "%f[^%w]", "%",
@@ -350,11 +356,11 @@ fn random_patterns_match_as_in_redis() {
     ];
     for _ in 0..20_000 {
         let letters = ["a", "b", "ab", " ", "(", ")", "1", "_", "\0", "a(b)"];
-        let text: String = (0..draw.below(8)).map(|_| draw.of(&letters)).collect();
-        let pattern: String = (0..draw.below(6)).map(|_| draw.of(&parts)).collect();
-        let number = draw.of(&["0", "1", "2", "-1", "-3", "7", "100"]);
+        let text: String = (0..draw.below(8)).map(|_| draw.pick(&letters)).collect();
+        let pattern: String = (0..draw.below(6)).map(|_| draw.pick(&parts)).collect();
+        let number = draw.pick(&["0", "1", "2", "-1", "-3", "7", "100"]);
         let args = [text.as_bytes(), pattern.as_bytes(), number.as_bytes()];
-        let body = draw.of(&bodies);
+        let body = draw.pick(&bodies);
         compare(&mut bench, &mut oracle, body, &args, seed);
     }
 }

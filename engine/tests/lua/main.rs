@@ -6,6 +6,8 @@ mod basics;
 mod libraries;
 mod library;
 mod oracle;
+#[path = "../shared/random.rs"]
+mod random;
 mod sandbox;
 mod suspended;
 mod wire;

@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex};
 use engine::commands::{CommandSpec, Flags, all};
 use engine::{Classes, EffectForm, EvictionPolicy, Scope};
 
-use super::grammar::{Line, Random, Words};
+use super::grammar::{Line, Words};
 use super::recorder::{Log, Recorder};
 use super::store::{DATABASES, build, difference, exec, replay, row_of, run, shown};
 use super::templates::{READS, START_MS, STREAMS, WRITES};
+use crate::random::Random;
 
 const SEEDS: u64 = 40;
 const STEPS: usize = 700;

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use engine::{Engine, Scope};
 
-use super::grammar::Random;
 use super::merged::{Step, step};
 use super::recorder::{Log, Recorder};
 use super::store::{build, difference, exec, replay, run};
 use super::templates::START_MS;
+use crate::random::Random;
 
 const SEEDS: u64 = 12;
 const STEPS: usize = 1_500;
