@@ -603,7 +603,7 @@ fn a_full_disk_stops_the_log_until_there_is_space() {
 #[test]
 fn a_failed_snapshot_refuses_writes_if_rules_want_snapshots() {
     let disk = Disk::new();
-    let running = disk.start(&["--save", "3600", "1"]);
+    let running = disk.start(&["--save", "3600", "1", "--appendfsync", "always"]);
     let mut client = running.connect();
     client.run("SET k v");
     // A directory in the way of nothing: the name is new each time, so take the right to write.

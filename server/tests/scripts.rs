@@ -40,7 +40,7 @@ fn others_go_on_while_a_script_runs() {
     for threads in [1, 2] {
         let running = Running::start(&Zumic { threads });
         let first = "redis.call('SET', KEYS[1], 'by the script')";
-        let (mut runner, mut other) = start(&running, first, 6_000);
+        let (mut runner, mut other) = start(&running, first, 15_000);
         let mut times: Vec<Duration> = Vec::new();
         for step in 0..300 {
             let begun = Instant::now();
