@@ -331,7 +331,7 @@ impl<T: Clone> Spine<T> {
     }
 
     /// Checks the invariants.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn check(&self) {
         assert!(self.chunks.iter().all(|chunk| (1..=CHUNK).contains(&chunk.len())), "S1");
         assert_eq!(self.len, self.chunks.iter().map(|chunk| chunk.len()).sum::<usize>(), "S2");
