@@ -427,6 +427,7 @@ impl Reactor {
                     self.session.set_journal(journal);
                     if let Some(log) = &mut self.core.log {
                         log.loaded = true;
+                        log.durability.join();
                     }
                 }
                 Message::Publish(publication, receivers) => {

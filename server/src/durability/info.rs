@@ -27,7 +27,7 @@ pub(crate) fn write(
     changes: u64,
     add: Add<'_>,
 ) {
-    let loading = durability.is_some_and(|durability| !durability.is_loaded());
+    let loading = durability.is_some_and(|durability| !durability.is_open());
     add("loading", flag(loading));
     // Redis loads a replica's data beside the old; there are no replicas.
     add("async_loading", flag(false));

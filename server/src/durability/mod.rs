@@ -11,7 +11,12 @@
 //! Invariants
 //! - R1: a reactor runs commands that need data only after its session has its journal, and it
 //!   gets that only when recovery has ended.
-//! - R2: the log is closed after the last session is gone, so what was acknowledged is in it.
+//! - R2: no reactor runs one before all have theirs: a client that was told of the end of
+//!   recovery on one connection is not told otherwise on another.
+//! - R3: the log is closed after the last session is gone, so what was acknowledged is in it.
+//!
+//! Ordering edges
+//! - `loaded`: a reactor's count (Release) -> any look (Acquire). Carries nothing but the number.
 
 mod books;
 mod commands;
@@ -27,7 +32,7 @@ use std::time::{Duration, Instant};
 use engine::Journal;
 use engine::persist::snapshot::Snapshotted;
 use engine::persist::{Fsync, Meter, Persistence};
-use engine::sync::{AtomicBool, Counter, Ordering};
+use engine::sync::{AtomicBool, AtomicUsize, Counter, Ordering};
 use zumic_error::CommandError;
 
 pub(crate) use self::books::{Asked, Purpose, Waiter};
@@ -49,6 +54,8 @@ const ABORT_LOOK: Duration = Duration::from_millis(10);
 pub(crate) struct Durability {
     /// Set when recovery has ended.
     persistence: OnceLock<Persistence>,
+    /// Reactors that do not have their journal yet; counts once `persistence` is set.
+    missing: AtomicUsize,
     loading: Loading,
     books: Mutex<Books>,
     /// How far the running snapshot is.
@@ -71,6 +78,7 @@ impl Default for Durability {
     fn default() -> Self {
         Self {
             persistence: OnceLock::new(),
+            missing: AtomicUsize::new(0),
             loading: Loading::default(),
             books: Mutex::new(Books::new(Instant::now(), clock::unix_time().as_secs())),
             meter: Meter::default(),
@@ -101,6 +109,26 @@ impl Durability {
         self.persistence().is_some()
     }
 
+    /// Recovery has ended; so many reactors are about to get their journals.
+    fn begin(&self, persistence: Persistence, reactors: usize) {
+        // ORDER(loaded): Relaxed; the store of `persistence` publishes it.
+        self.missing.store(reactors, Ordering::Relaxed);
+        assert!(self.persistence.set(persistence).is_ok(), "recovery happens once");
+    }
+
+    /// A reactor has its journal.
+    pub(crate) fn join(&self) {
+        // ORDER(loaded): Release; see the header.
+        self.missing.fetch_sub(1, Ordering::Release);
+    }
+
+    /// Whether commands that need data run (R2).
+    #[must_use]
+    pub(crate) fn is_open(&self) -> bool {
+        // ORDER(loaded): Acquire; see the header.
+        self.is_loaded() && self.missing.load(Ordering::Acquire) == 0
+    }
+
     /// Everything up to this epoch is on disk.
     #[must_use]
     pub(crate) fn durable_epoch(&self) -> u64 {
@@ -123,7 +151,9 @@ impl Durability {
     /// Which commands may run. Cost: two loads while all is well.
     #[must_use]
     pub(crate) fn standing(&self, settings: &Settings) -> Standing {
-        let Some(persistence) = self.persistence() else { return Standing::Loading };
+        let Some(persistence) = self.persistence().filter(|_| self.is_open()) else {
+            return Standing::Loading;
+        };
         let settings = &settings.durability;
         if persistence.fault().is_some() {
             Standing::Stopped

@@ -88,6 +88,8 @@ impl LogView {
         };
         match self.standing {
             Standing::Normal => None,
+            // The last reactor got its journal since this turn began.
+            Standing::Loading if self.loaded && self.durability.is_open() => None,
             Standing::Loading => {
                 let needs_data = |spec: &CommandSpec| !spec.flags.contains(Flags::LOADING);
                 (needs_data(spec) || queued(needs_data)).then_some(DurabilityError::Loading)

@@ -116,7 +116,7 @@ fn recover(shared: &Arc<Shared>, durability: &Durability) -> Result<(), Error> {
     let waking = Arc::downgrade(shared);
     persistence.set_waker(Arc::new(move || wake(&waking)));
     *lock(&durability.maintenance) = Some(persistence.journal());
-    assert!(durability.persistence.set(persistence).is_ok(), "recovery happens once");
+    durability.begin(persistence, shared.reactors.len());
     for reactor in &shared.reactors {
         let journal = durability.journal().expect("set a moment ago");
         reactor.send(Message::Loaded(journal));
