@@ -38,12 +38,12 @@ pub(crate) fn deliver(
         Message::Accepted(_) | Message::Loaded(_) | Message::Publish(..) => {
             unreachable!("taken out by `receive`")
         }
-        Message::Answer(id, answer) => {
+        Message::Answer(id, answer, epoch) => {
             let Some((key, connection)) = by_id(connections, keys, id) else { return };
             if connection.state.waiting != Some(Waiting::Answer) {
                 return;
             }
-            conclude(core, connection, answer);
+            conclude(core, connection, answer, epoch);
             schedule(scheduled, key, connection);
         }
         Message::Invalidate(news) => {
@@ -87,19 +87,35 @@ pub(crate) fn deliver(
 }
 
 /// Answers a connection that waited for another thread; what it sent meanwhile runs next.
-fn conclude(core: &Core, connection: &mut Connection, answer: Result<(), CommandError>) {
+fn conclude(
+    core: &Core,
+    connection: &mut Connection,
+    answer: Result<&'static str, CommandError>,
+    epoch: u64,
+) {
     let state = &mut connection.state;
     let mut output = Output::default();
     let mut reply = Reply::new(&mut output, state.version);
     match answer {
-        Ok(()) => reply.simple("OK"),
+        Ok(word) => reply.simple(word),
         Err(error) => {
             core.stats.record_error(error.code());
             reply.error(&error);
         }
     }
+    hold(core, connection, epoch);
     append(connection, output);
     connection.state.waiting = Some(Waiting::Turn);
+}
+
+/// Has a late reply wait until everything up to `epoch` is on disk, if replies do.
+fn hold(core: &Core, connection: &mut Connection, epoch: u64) {
+    if let Some(log) = &core.log {
+        connection.state.epoch = connection.state.epoch.max(epoch);
+        if log.gating && epoch > log.durable {
+            connection.gate.hold(epoch, connection.output.end());
+        }
+    }
 }
 
 /// Appends a late reply, unless the client wants none.
@@ -121,12 +137,7 @@ fn unblock(core: &mut Core, connection: &mut Connection, answer: Output, epoch: 
     }
     core.stats.clients_blocked.subtract(1);
     state.record.set_blocked(None);
-    if let Some(log) = &core.log {
-        state.epoch = state.epoch.max(epoch);
-        if log.gating && epoch > log.durable {
-            connection.gate.hold(epoch, connection.output.end());
-        }
-    }
+    hold(core, connection, epoch);
     append(connection, answer);
     connection.state.waiting = Some(Waiting::Turn);
 }

@@ -6,7 +6,7 @@
 //! (what may run), `session` and `client_commands` (commands about the connection), `reply` and
 //! `output` (what goes back), `gate` and `deliver` (when), `pubsub` (what goes to others).
 //! `durability` is the disk's side of it; `admin` and `settings` are what an operator sees;
-//! `transfer` moves data in and out.
+//! `transfer` moves data in and out, and `migrate` keys to other servers.
 
 #![forbid(unsafe_code)]
 
@@ -26,6 +26,7 @@ mod dispatch;
 mod durability;
 mod gate;
 mod maintain;
+mod migrate;
 mod net;
 mod notify;
 mod output;

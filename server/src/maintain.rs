@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::notify;
-use crate::shared::{Message, Shared};
+use crate::shared::Shared;
 
 /// Longest sleep, so that a stop is noticed soon.
 const SLEEP_MS_MAX: u64 = 10;
@@ -35,10 +35,8 @@ pub(crate) fn start(shared: Arc<Shared>) -> io::Result<JoinHandle<()>> {
             }
             let sleep_ms = maintainer.tick(now_ms);
             let changes = maintainer.take_changes();
-            notify::publish_background(&shared, &changes);
-            if !changes.keys.is_empty() {
-                shared.reactors[0].send(Message::Changed(changes.keys));
-            }
+            notify::tell(&shared, changes);
+            shared.migrations.tick(now_ms);
             shared.admin.tick(now_ms);
             if sleep_ms > 0 {
                 thread::sleep(Duration::from_millis(sleep_ms.min(SLEEP_MS_MAX)));

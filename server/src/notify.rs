@@ -8,7 +8,7 @@ use engine::{Changes, Classes, Event, Turn};
 
 use crate::pubsub::{Broker, Plan, Space};
 use crate::reactor::Core;
-use crate::shared::Shared;
+use crate::shared::{Message, Shared};
 use crate::tracking;
 
 /// The messages of `events` that have a receiver, in order.
@@ -28,16 +28,16 @@ pub(crate) fn plan(broker: &Broker, classes: Classes, events: &[Event], plans: &
     }
 }
 
-/// Publishes what the background thread did.
-pub(crate) fn publish_background(shared: &Shared, changes: &Changes) {
-    tracking::invalidate(shared, changes, None);
-    if changes.events.is_empty() {
-        return;
-    }
+/// Tells everybody what a thread that is no reactor did.
+pub(crate) fn tell(shared: &Shared, changes: Changes) {
+    tracking::invalidate(shared, &changes, None);
     let mut plans = Vec::new();
     plan(&shared.broker, shared.settings.load().events, &changes.events, &mut plans);
     for plan in plans {
         plan.send(&shared.reactors, None);
+    }
+    if !changes.keys.is_empty() {
+        shared.reactors[0].send(Message::Changed(changes.keys));
     }
 }
 

@@ -43,6 +43,7 @@ pub(crate) fn run(
             crate::pubsub::commands::run(host, context, command, spec, args)
         }
         HostCommand::Monitor => monitor(host, context),
+        HostCommand::Migrate => crate::migrate::run(host, context, args),
         HostCommand::Multi => multi(host.state, context),
         HostCommand::Quit => {
             host.state.closing = true;

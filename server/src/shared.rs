@@ -22,6 +22,7 @@ use crate::admin::auth::Verdict;
 use crate::blocked::Blocked;
 use crate::clients::Clients;
 use crate::durability::Durability;
+use crate::migrate::Migrations;
 use crate::output::Output;
 use crate::pubsub::{Broker, Publication};
 use crate::settings::SharedSettings;
@@ -33,8 +34,9 @@ use crate::tracking::{Invalidation, Stale, Tracking};
 pub(crate) enum Message {
     /// A connection from the Unix socket.
     Accepted(UnixStream),
-    /// What a connection waited for ended: OK, or this error.
-    Answer(u64, Result<(), CommandError>),
+    /// What a connection waited for ended: this word, or this error, by what was written up to
+    /// this epoch.
+    Answer(u64, Result<&'static str, CommandError>, u64),
     /// Keys that another thread changed and that clients may wait for.
     Changed(Vec<Changed>),
     /// Keys that connections have to forget.
@@ -170,6 +172,8 @@ pub(crate) struct Shared {
     pub(crate) tracking: Arc<Tracking>,
     /// All reactors.
     pub(crate) reactors: Vec<Arc<Handle>>,
+    /// Keys on their way to other servers.
+    pub(crate) migrations: Migrations,
     /// CLIENT PAUSE.
     pub(crate) pause: Pause,
     /// Connections under MONITOR: nobody formats a line for none.

@@ -19,6 +19,7 @@ use crate::admin::{Admin, Wiring};
 use crate::blocked::Blocked;
 use crate::clients::Clients;
 use crate::durability::{self, Durability, LogView};
+use crate::migrate::Migrations;
 use crate::net::{Listener, listen, probe};
 use crate::pubsub::{Broker, Local};
 use crate::reactor::{Core, Reactor, WAKER};
@@ -65,6 +66,7 @@ pub fn run(settings: Settings, allocator: Allocator, log: Option<LogControl>) ->
         broker,
         tracking,
         reactors: handles,
+        migrations: Migrations::default(),
         pause: Pause::default(),
         monitors: AtomicU64::new(0),
         stopping: AtomicBool::new(false),
@@ -77,6 +79,7 @@ pub fn run(settings: Settings, allocator: Allocator, log: Option<LogControl>) ->
         .context(ErrorKind::Resource, "starting the durability thread")?;
     let asked = until_stopped(&shared, &stopped);
     let ended = end(&shared, running);
+    shared.migrations.end();
     // It only sleeps and works in short slices, and aborts the process if it panics.
     drop(maintenance.join());
     let closed = worker.end();
@@ -200,7 +203,7 @@ fn until_stopped(shared: &Shared, stopped: &Receiver<Stop>) -> Result<(), Error>
         tracing::warn!("the snapshot before the end failed or was called off: going on");
         if let Some((reactor, id)) = asker {
             let answer = Err(DurabilityError::ShutdownFailed.into());
-            shared.reactors[reactor].send(Message::Answer(id, answer));
+            shared.reactors[reactor].send(Message::Answer(id, answer, 0));
         }
     }
 }

@@ -10,6 +10,13 @@ pub enum DumpError {
     BusyKey,
     FrequencyInvalid,
     IdleInvalid,
+    MigrateBusy,
+    MigrateChanging(String),
+    MigrateConnecting,
+    MigrateKeyAndKeys,
+    MigrateReading,
+    MigrateTarget(String),
+    MigrateWriting,
     Payload,
     TtlInvalid,
 }
@@ -21,6 +28,23 @@ impl fmt::Display for DumpError {
             Self::BusyKey => "BUSYKEY Target key name already exists.",
             Self::FrequencyInvalid => "ERR Invalid FREQ value, must be >= 0 and <= 255",
             Self::IdleInvalid => "ERR Invalid IDLETIME value, must be >= 0",
+            Self::MigrateBusy => "ERR too many MIGRATE commands are waiting, try again later",
+            Self::MigrateChanging(key) => {
+                return write!(
+                    f,
+                    "TRYAGAIN key '{key}' changes faster than it can be moved; it stays here"
+                );
+            }
+            Self::MigrateConnecting => "IOERR error or timeout connecting to the client",
+            Self::MigrateKeyAndKeys => {
+                "ERR When using MIGRATE KEYS option, the key argument must be set to the empty \
+                 string"
+            }
+            Self::MigrateReading => "IOERR error or timeout reading to target instance",
+            Self::MigrateTarget(text) => {
+                return write!(f, "ERR Target instance replied with error: {text}");
+            }
+            Self::MigrateWriting => "IOERR error or timeout writing to target instance",
             Self::Payload => "ERR DUMP payload version or checksum are wrong",
             Self::TtlInvalid => "ERR Invalid TTL value, must be >= 0",
         })
@@ -35,6 +59,8 @@ impl DumpError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::BusyKey => "BUSYKEY",
+            Self::MigrateChanging(_) => "TRYAGAIN",
+            Self::MigrateConnecting | Self::MigrateReading | Self::MigrateWriting => "IOERR",
             _ => "ERR",
         }
     }

@@ -2,7 +2,7 @@
 
 use zumic_error::CommandError;
 
-use super::argument::Argument;
+use super::argument::{Argument, ArgumentKind};
 use super::glob;
 use super::keyspec::{BeginSearch, FindKeys, KeyFlags, KeySpec};
 use super::spec::{Categories, CommandSpec};
@@ -350,9 +350,11 @@ fn write_argument(sink: &mut dyn ReplySink, argument: &Argument) {
     .map(|(_, name)| name)
     .collect();
     let shown = !argument.is_group();
+    // The word that stands for no key, in MIGRATE, is empty.
+    let has_token = !argument.token.is_empty() || argument.kind == ArgumentKind::PureToken;
     let optional = [
         argument.key_spec.is_some(),
-        !argument.token.is_empty(),
+        has_token,
         !argument.since.is_empty(),
         !argument.deprecated_since.is_empty(),
         !flags.is_empty(),
@@ -369,7 +371,7 @@ fn write_argument(sink: &mut dyn ReplySink, argument: &Argument) {
         sink.bulk(b"key_spec_index");
         sink.integer(i64::from(spec));
     }
-    if !argument.token.is_empty() {
+    if has_token {
         write_text(sink, "token", argument.token);
     }
     if !argument.since.is_empty() {

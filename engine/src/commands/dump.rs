@@ -1,5 +1,7 @@
 //! Handlers: values as payloads.
 
+use std::ops::Range;
+
 use zumic_error::{CommandError, DumpError};
 
 use super::number::parse_integer;
@@ -99,4 +101,24 @@ pub(super) fn restore(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     }
     context.sink().simple("OK");
     Ok(())
+}
+
+/// Where the keys of MIGRATE are: one in its own place, or those behind KEYS. Its key
+/// specifications, which are Redis's, take a password called KEYS for the word.
+pub(super) fn migrated_keys(args: &Args<'_>) -> Range<usize> {
+    let is = |at: usize, word: &[u8]| args[at].eq_ignore_ascii_case(word);
+    let mut at = 6;
+    while at < args.len() {
+        if is(at, b"KEYS") {
+            return if args[3].is_empty() { at + 1..args.len() } else { 0..0 };
+        }
+        at += if is(at, b"AUTH") {
+            2
+        } else if is(at, b"AUTH2") {
+            3
+        } else {
+            1
+        };
+    }
+    3..4
 }

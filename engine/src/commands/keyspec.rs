@@ -96,7 +96,10 @@ impl KeyFlags {
     /// No key at all, but routed like one: a shard channel.
     pub const NOT_KEY: Self = Self(1 << 9);
 
-    const NAMES: [(Self, &'static str); 10] = [
+    /// The specification may miss keys, or take other words for keys.
+    pub const INCOMPLETE: Self = Self(1 << 10);
+
+    const NAMES: [(Self, &'static str); 11] = [
         (Self::RO, "RO"),
         (Self::RW, "RW"),
         (Self::OW, "OW"),
@@ -106,6 +109,7 @@ impl KeyFlags {
         (Self::INSERT, "insert"),
         (Self::DELETE, "delete"),
         (Self::NOT_KEY, "not_key"),
+        (Self::INCOMPLETE, "incomplete"),
         (Self::VARIABLE, "variable_flags"),
     ];
 

@@ -71,6 +71,7 @@ pub enum HostCommand {
     Lolwut,
     MemoryDoctor,
     MemoryStats,
+    Migrate,
     Monitor,
     Multi,
     Publish,

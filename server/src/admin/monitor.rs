@@ -1,7 +1,7 @@
 //! What of a request others may see: MONITOR's lines, and secrets taken out.
 //!
-//! Why it exists: passwords pass through AUTH, HELLO and CONFIG SET; neither the slow log nor
-//! MONITOR may show them. Not for delivering the lines: reactors do that.
+//! Why it exists: passwords pass through AUTH, HELLO, MIGRATE and CONFIG SET; neither the slow log
+//! nor MONITOR may show them. Not for delivering the lines: reactors do that.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -22,6 +22,8 @@ pub fn redact<'r, 'a>(args: &'r [&'a [u8]]) -> Cow<'r, [&'a [u8]]> {
     } else if is(0, "hello") {
         let auth = (1..args.len()).find(|index| is(*index, "auth"));
         auth.map_or_else(Vec::new, |auth| (auth + 1..args.len().min(auth + 3)).collect())
+    } else if is(0, "migrate") {
+        secrets_of_migrate(args)
     } else if is(0, "config") && is(1, "set") {
         (2..args.len())
             .step_by(2)
@@ -38,6 +40,23 @@ pub fn redact<'r, 'a>(args: &'r [&'a [u8]]) -> Cow<'r, [&'a [u8]]> {
         }
     }
     Cow::Owned(copy)
+}
+
+/// Positions of the words that MIGRATE logs in with.
+fn secrets_of_migrate(args: &[&[u8]]) -> Vec<usize> {
+    let mut secrets = Vec::new();
+    let mut at = 6;
+    while let Some(word) = args.get(at) {
+        let count = match word.to_ascii_uppercase().as_slice() {
+            b"AUTH" => 1,
+            b"AUTH2" => 2,
+            b"KEYS" => break,
+            _ => 0,
+        };
+        secrets.extend(at + 1..=at + count);
+        at += 1 + count;
+    }
+    secrets
 }
 
 /// One line of MONITOR without its line end, such as
@@ -110,6 +129,12 @@ mod tests {
         let config = redacted(&[b"config", b"SET", b"timeout", b"1", b"RequirePass", b"pw"]);
         assert_eq!(config, ["config", "SET", "timeout", "1", "RequirePass", "(redacted)"]);
         assert_eq!(redacted(&[b"config", b"set", b"requirepass"]).len(), 3);
+        let migrate: &[&[u8]] = &[b"migrate", b"h", b"1", b"", b"0", b"1", b"AUTH", b"p"];
+        assert_eq!(redacted(migrate)[6..], ["AUTH", "(redacted)"]);
+        let migrate = [migrate, &[b"auth2", b"u", b"p", b"KEYS", b"auth", b"k"]].concat();
+        let shown = redacted(&migrate);
+        assert_eq!(shown[8..11], ["auth2", "(redacted)", "(redacted)"]);
+        assert_eq!(shown[11..], ["KEYS", "auth", "k"]);
         assert_eq!(redacted(&[b"get", b"auth"]), ["get", "auth"]);
     }
 }

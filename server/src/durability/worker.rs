@@ -225,8 +225,8 @@ fn run(shared: &Shared, durability: &Durability, settings: &Settings, purpose: P
     for waiter in waiters {
         if let Waiter::Client(reactor, id) = waiter {
             let failed = CommandError::Durability(DurabilityError::SaveFailed);
-            let answer = if ok { Ok(()) } else { Err(failed) };
-            shared.reactors[reactor].send(Message::Answer(id, answer));
+            let answer = if ok { Ok("OK") } else { Err(failed) };
+            shared.reactors[reactor].send(Message::Answer(id, answer, 0));
         }
     }
 }

@@ -187,6 +187,8 @@ fn every_command_that_writes_says_what_it_leaves_and_is_tried() {
     for row in all() {
         let writes = row.effect != EffectForm::None;
         let is_write = row.flags.contains(Flags::WRITE) && row.subcommands.is_empty();
+        // The host of MIGRATE removes its keys by DEL.
+        let is_write = is_write && row.name != "migrate";
         // PFCOUNT keeps what it counted in the string.
         assert_eq!(writes, is_write || row.name == "pfcount", "{}", row.name);
         assert!(!writes || tried.contains(&row.id), "{} has no template", row.name);
