@@ -124,6 +124,8 @@ pub(crate) struct ClientState {
     pub(crate) waiting: Option<Waiting>,
     /// Its script, while that is suspended.
     pub(crate) script: Option<Box<LongScript>>,
+    /// It said that it wants a dump and is no replica.
+    pub(crate) wants_dump: bool,
     /// The highest epoch that its commands wrote or saw, while there is a log.
     pub(crate) epoch: u64,
     /// The epoch that the waiting WAITAOF is about.
@@ -147,6 +149,7 @@ impl ClientState {
             closing: false,
             waiting: None,
             script: None,
+            wants_dump: false,
             epoch: 0,
             awaits_log: None,
         }

@@ -14,7 +14,7 @@ use crate::output::Output;
 use crate::reactor::{Core, schedule};
 use crate::reply::Reply;
 use crate::shared::Message;
-use crate::{blocked, tracking};
+use crate::{blocked, handout, tracking};
 
 /// Acts on a message of another thread.
 pub(crate) fn deliver(
@@ -46,6 +46,13 @@ pub(crate) fn deliver(
             conclude(core, connection, answer, epoch);
             schedule(scheduled, key, connection);
         }
+        Message::Dump(id, dump) => match by_id(connections, keys, id) {
+            Some((key, connection)) => {
+                handout::hand_out(core, connection, *dump);
+                schedule(scheduled, key, connection);
+            }
+            None => core.shared.handout.end(),
+        },
         Message::Invalidate(news) => {
             for &id in &news.ids {
                 let Some((key, connection)) = by_id(connections, keys, id) else { continue };

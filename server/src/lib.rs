@@ -6,7 +6,8 @@
 //! (what may run), `session` and `client_commands` (commands about the connection), `reply` and
 //! `output` (what goes back), `gate` and `deliver` (when), `pubsub` (what goes to others).
 //! `durability` is the disk's side of it; `admin` and `settings` are what an operator sees;
-//! `transfer` moves data in and out, and `migrate` keys to other servers.
+//! `transfer` moves data in and out, `migrate` keys to other servers, and `handout` gives a dump
+//! of everything to who asks.
 
 #![forbid(unsafe_code)]
 
@@ -25,6 +26,7 @@ mod deliver;
 mod dispatch;
 mod durability;
 mod gate;
+mod handout;
 mod maintain;
 mod migrate;
 mod net;

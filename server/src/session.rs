@@ -49,8 +49,10 @@ pub(crate) fn run(
             host.state.closing = true;
             ok(context)
         }
+        HostCommand::ReplConf => crate::handout::introduce(host, context, args),
         HostCommand::Reset => reset(host, context),
         HostCommand::Shutdown => shut_down(host, context, args),
+        HostCommand::Sync => crate::handout::run(host),
         HostCommand::Unwatch => {
             context.unwatch();
             ok(context)

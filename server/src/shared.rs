@@ -22,6 +22,7 @@ use crate::admin::auth::Verdict;
 use crate::blocked::Blocked;
 use crate::clients::Clients;
 use crate::durability::Durability;
+use crate::handout::{Dump, Handout};
 use crate::migrate::Migrations;
 use crate::output::Output;
 use crate::pubsub::{Broker, Publication};
@@ -39,6 +40,8 @@ pub(crate) enum Message {
     Answer(u64, Result<&'static str, CommandError>, u64),
     /// Keys that another thread changed and that clients may wait for.
     Changed(Vec<Changed>),
+    /// The dump that this connection asked for.
+    Dump(u64, Box<Dump>),
     /// Keys that connections have to forget.
     Invalidate(Invalidation),
     /// Close this connection, if it still is there.
@@ -172,6 +175,8 @@ pub(crate) struct Shared {
     pub(crate) tracking: Arc<Tracking>,
     /// All reactors.
     pub(crate) reactors: Vec<Arc<Handle>>,
+    /// The dump that a client is given.
+    pub(crate) handout: Handout,
     /// Keys on their way to other servers.
     pub(crate) migrations: Migrations,
     /// CLIENT PAUSE.

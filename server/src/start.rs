@@ -19,6 +19,7 @@ use crate::admin::{Admin, Wiring};
 use crate::blocked::Blocked;
 use crate::clients::Clients;
 use crate::durability::{self, Durability, LogView};
+use crate::handout::Handout;
 use crate::migrate::Migrations;
 use crate::net::{Listener, listen, probe};
 use crate::pubsub::{Broker, Local};
@@ -66,6 +67,7 @@ pub fn run(settings: Settings, allocator: Allocator, log: Option<LogControl>) ->
         broker,
         tracking,
         reactors: handles,
+        handout: Handout::default(),
         migrations: Migrations::default(),
         pause: Pause::default(),
         monitors: AtomicU64::new(0),
@@ -197,6 +199,7 @@ fn until_stopped(shared: &Shared, stopped: &Receiver<Stop>) -> Result<(), Error>
                 return Ok(());
             }
         };
+        shared.handout.abandon();
         if save_before_the_end(shared, flags) || flags.force {
             return Ok(());
         }

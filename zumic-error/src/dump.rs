@@ -1,4 +1,4 @@
-//! The errors that only DUMP, RESTORE and MIGRATE answer with.
+//! The errors that only DUMP, RESTORE, MIGRATE and SYNC answer with.
 
 use std::fmt;
 
@@ -9,6 +9,8 @@ pub enum DumpError {
     BadFormat,
     BusyKey,
     FrequencyInvalid,
+    HandoutFailed(String),
+    HandoutRunning,
     IdleInvalid,
     MigrateBusy,
     MigrateChanging(String),
@@ -17,6 +19,7 @@ pub enum DumpError {
     MigrateReading,
     MigrateTarget(String),
     MigrateWriting,
+    NoReplicas,
     Payload,
     TtlInvalid,
 }
@@ -27,6 +30,8 @@ impl fmt::Display for DumpError {
             Self::BadFormat => "ERR Bad data format",
             Self::BusyKey => "BUSYKEY Target key name already exists.",
             Self::FrequencyInvalid => "ERR Invalid FREQ value, must be >= 0 and <= 255",
+            Self::HandoutFailed(why) => return write!(f, "ERR no dump could be made: {why}"),
+            Self::HandoutRunning => "ERR another client is given a dump, try again later",
             Self::IdleInvalid => "ERR Invalid IDLETIME value, must be >= 0",
             Self::MigrateBusy => "ERR too many MIGRATE commands are waiting, try again later",
             Self::MigrateChanging(key) => {
@@ -45,6 +50,9 @@ impl fmt::Display for DumpError {
                 return write!(f, "ERR Target instance replied with error: {text}");
             }
             Self::MigrateWriting => "IOERR error or timeout writing to target instance",
+            Self::NoReplicas => {
+                "ERR this server has no replicas; SYNC gives a dump after 'REPLCONF rdb-only 1'"
+            }
             Self::Payload => "ERR DUMP payload version or checksum are wrong",
             Self::TtlInvalid => "ERR Invalid TTL value, must be >= 0",
         })

@@ -213,6 +213,48 @@ impl Connection {
         }
     }
 
+    /// Waits for a line that is no reply; answers it without its end.
+    ///
+    /// # Errors
+    /// The connection is lost, or the line is too long to be one.
+    pub fn receive_line(&mut self) -> Result<Vec<u8>, Error> {
+        let mut line = Vec::new();
+        while line.len() < READ_BYTES {
+            line.extend(self.receive_bytes(1)?);
+            if line.last() == Some(&b'\n') {
+                return Ok(line.trim_ascii_end().to_vec());
+            }
+        }
+        Err(Error::new(ErrorKind::Protocol, "the server's answer is not a line"))
+    }
+
+    /// Waits for bytes that are no reply: one at least, and `max` at most.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub fn receive_bytes(&mut self, max: usize) -> Result<Vec<u8>, Error> {
+        let context = "waiting for the server";
+        self.stream.set_read_timeout(self.silence_max).context(ErrorKind::Connection, context)?;
+        while self.consumed == self.received.len() {
+            self.received.clear();
+            self.consumed = 0;
+            match self.fill() {
+                Ok(0) => {
+                    let text = "Server closed the connection";
+                    return Err(Error::new(ErrorKind::Connection, text));
+                }
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    return Err(Error::with_source(ErrorKind::Connection, context, error));
+                }
+                _ => {}
+            }
+        }
+        let end = self.received.len().min(self.consumed.saturating_add(max));
+        let part = self.received[self.consumed..end].to_vec();
+        self.consumed = end;
+        Ok(part)
+    }
+
     fn decode(&mut self) -> Result<Option<Reply>, Error> {
         while self.consumed < self.received.len() {
             let (taken, frame) =

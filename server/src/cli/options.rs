@@ -122,7 +122,7 @@ pub struct Options {
     /// Print all keys, found with SCAN.
     #[arg(long, group = "mode")]
     scan: bool,
-    /// Write all keys into a dump file that Redis reads, one after the other with SCAN and DUMP.
+    /// Write all keys, as they are at one instant, into a dump file that Redis reads.
     #[arg(long, value_name = "file", group = "mode")]
     rdb: Option<PathBuf>,
     /// With --scan: only keys that match this pattern.

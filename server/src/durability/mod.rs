@@ -45,9 +45,12 @@ use self::books::Books;
 use self::loading::Loading;
 use crate::clock;
 use crate::settings::{AppendFsync, DurabilitySettings, Settings};
+use crate::shared::Shared;
 
 /// How often the main thread looks whether a shutdown was called off.
 const ABORT_LOOK: Duration = Duration::from_millis(10);
+/// How often a thread looks whether what it waits for is on disk.
+const DISK_LOOK: Duration = Duration::from_millis(1);
 
 /// What the reactors, the durability thread and the main thread share.
 #[derive(Debug)]
@@ -133,6 +136,21 @@ impl Durability {
     #[must_use]
     pub(crate) fn durable_epoch(&self) -> u64 {
         self.persistence().map_or(0, Persistence::durable_epoch)
+    }
+
+    /// Waits until everything up to `epoch` is on disk, if replies do; for threads that are no
+    /// reactors. False when that will not be: the log stopped, or the server does.
+    pub(crate) fn await_disk(&self, epoch: u64, shared: &Shared) -> bool {
+        while shared.settings.load().durability.fsync == AppendFsync::Always
+            && self.durable_epoch() < epoch
+        {
+            if self.fault().is_some() || shared.is_stopping() {
+                return false;
+            }
+            self.hurry();
+            std::thread::sleep(DISK_LOOK);
+        }
+        true
     }
 
     /// Says that somebody waits for the current epoch.

@@ -36,7 +36,6 @@ use crate::clock;
 use crate::connection::Waiting;
 use crate::dispatch::ConnectionHost;
 use crate::notify;
-use crate::settings::AppendFsync;
 use crate::shared::{Message, Shared};
 
 /// Orders carried out at the same time.
@@ -251,17 +250,12 @@ impl Journey<'_> {
 
     /// Waits until what was packed is on disk, if replies do (M2).
     fn wait_for_disk(&self) -> Result<(), CommandError> {
-        let Some(durability) = &self.shared.durability else { return Ok(()) };
-        while self.shared.settings.load().durability.fsync == AppendFsync::Always
-            && durability.durable_epoch() < self.epoch
-        {
-            if durability.fault().is_some() || self.shared.is_stopping() {
-                return Err(DurabilityError::ReadNotDurable.into());
+        match &self.shared.durability {
+            Some(durability) if !durability.await_disk(self.epoch, self.shared) => {
+                Err(DurabilityError::ReadNotDurable.into())
             }
-            durability.hurry();
-            thread::sleep(PATIENCE);
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Sends parcels; a reply for each, until something went wrong.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{SockRef, Socket, TcpKeepalive};
 
 /// Who is at the other end, and where they came in.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -113,6 +113,17 @@ impl Stream {
             Self::Unix(stream) => rustix::io::read(stream, spare),
         };
         result.map_err(io::Error::from)
+    }
+
+    /// A second handle of the same socket.
+    ///
+    /// # Errors
+    /// The system is out of descriptors.
+    pub(crate) fn share(&self) -> io::Result<Socket> {
+        match self {
+            Self::Tcp(stream) => SockRef::from(stream).try_clone(),
+            Self::Unix(stream) => SockRef::from(stream).try_clone(),
+        }
     }
 
     /// The descriptor, for CLIENT LIST.

@@ -1,9 +1,9 @@
 //! The way out: all keys of a running server, into a dump file.
 //!
-//! Why it exists: DUMP gives a value in the form in which a dump file has it, so any server that
-//! speaks the protocol can be written down, Zumic and Redis alike, without a server's help. The
-//! price: SCAN visits keys one after the other while others write, so a file is not of one
-//! instant; each value is.
+//! Why it exists: a server that gives its own dump (`sync`) is asked for that. DUMP gives a value
+//! in the form in which a dump file has it, so any other server that speaks the protocol can be
+//! written down without its help. The price: SCAN visits keys one after the other while others
+//! write, so such a file is not of one instant; each value is.
 //!
 //! The file is written under another name, and renamed when it is complete and on the disk.
 
@@ -39,16 +39,22 @@ pub struct Fetched {
     pub bytes: u64,
     /// The RDB version of the file: 10, or 12 when fields of hashes have deadlines.
     pub version: u16,
+    /// Whether the file is of one instant.
+    pub is_exact: bool,
 }
 
 /// Writes all keys of all databases into a file.
 ///
 /// # Errors
-/// The connection is lost, the server refuses SCAN or DUMP, or the file cannot be written; then
-/// there is no new file.
+/// The connection is lost, the server refuses (SYNC, then SCAN or DUMP), or the file cannot be
+/// written; then there is no new file.
 pub fn fetch(access: &Access, path: &Path) -> Result<Fetched, Error> {
+    if let Some(fetched) = super::sync::receive(access, path)? {
+        return Ok(fetched);
+    }
     let mut server = Server::enter(access)?;
-    write(path, |writer, version| fill(&mut server, writer, version))
+    let fetched = write(path, |writer, version| fill(&mut server, writer, version))?;
+    Ok(Fetched { is_exact: false, ..fetched })
 }
 
 /// How filling a file went.
@@ -83,7 +89,7 @@ pub(super) fn write(
                     Ok(bytes)
                 });
                 let bytes = finished.context(ErrorKind::Io, what())?;
-                return Ok(Fetched { keys, left_out, bytes, version });
+                return Ok(Fetched { keys, left_out, bytes, version, is_exact: true });
             }
             Err(error) => {
                 drop(writer);

@@ -7,7 +7,7 @@
 //!
 //! Reading order: [`options`] (what was asked), `source` (what is read: a dump file, a log, a
 //! directory of both), `log` (commands in a file), `target` and `directory` (where it goes),
-//! `fetch` (the way out), `meter` (how far it is).
+//! `fetch` and `sync` (the way out), `meter` (how far it is).
 
 mod directory;
 mod fetch;
@@ -15,6 +15,7 @@ mod log;
 mod meter;
 pub mod options;
 mod source;
+mod sync;
 mod target;
 
 use std::ffi::OsString;
@@ -109,9 +110,12 @@ fn take_out(export: &options::Export) -> Result<bool, Error> {
 
 /// Says what came of an export.
 pub(crate) fn report(fetched: &Fetched, path: &std::path::Path) {
-    let Fetched { keys, left_out, bytes, version } = fetched;
+    let Fetched { keys, left_out, bytes, version, is_exact } = fetched;
     let path = path.display();
     say(&format!("{keys} keys, {bytes} bytes, RDB version {version}: {path}"));
+    if !is_exact {
+        say("the keys were read one after the other: the file is not of one instant");
+    }
     if *left_out > 0 {
         say(&format!("left out: {left_out} keys of types that Redis does not have"));
     }

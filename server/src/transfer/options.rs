@@ -30,8 +30,9 @@ pub struct Options {
 pub enum Task {
     /// Write all keys of a running server into a dump file that Redis 7.0 and later read.
     ///
-    /// Keys are read one after the other while the server goes on: each is exact, the file as a
-    /// whole is not of one instant. With --dir it is.
+    /// The server goes on, and the file is of one instant. Of a server that gives no dump keys are
+    /// read one after the other: then each is exact, the file as a whole is not of one instant,
+    /// and that is said.
     Export(Export),
     /// Send a dump file, an append-only file or a directory of Redis to a running server.
     ///
@@ -65,8 +66,7 @@ pub struct Export {
     /// The server.
     #[arg(long, value_name = "url", default_value = "zumic://127.0.0.1")]
     pub from: Place,
-    /// Read this data directory instead, which no server may be using: the file is then of one
-    /// instant.
+    /// Read this data directory instead, which no server may be using.
     #[arg(long, value_name = "directory", conflicts_with = "from")]
     pub dir: Option<PathBuf>,
     /// Number of databases, with --dir.

@@ -1,4 +1,4 @@
-//! The table's rows: waiting for copies.
+//! The table's rows: copies of the whole, and waiting for copies.
 //!
 //! Legend: see [`super`].
 
@@ -6,8 +6,34 @@ use crate::commands::argument::integer;
 use crate::commands::replication;
 use crate::commands::spec::{Categories, CommandSpec, Flags, Group, Handler, HostCommand};
 
-/// Waiting for copies.
+/// Copies of the whole, and waiting for copies.
 pub(super) const ROWS: &[CommandSpec] = &[
+    CommandSpec {
+        name: "replconf",
+        arity: -1,
+        flags: Flags::ADMIN
+            .or(Flags::NO_SCRIPT)
+            .or(Flags::LOADING)
+            .or(Flags::STALE)
+            .or(Flags::ALLOW_BUSY),
+        group: Group::Server,
+        since: "3.0.0",
+        system: true,
+        summary: "An internal command for configuring the replication stream",
+        handler: Handler::Host(HostCommand::ReplConf),
+        ..CommandSpec::DEFAULT
+    },
+    CommandSpec {
+        name: "sync",
+        arity: 1,
+        flags: Flags::ADMIN.or(Flags::NO_SCRIPT).or(Flags::NO_ASYNC_LOADING).or(Flags::NO_MULTI),
+        group: Group::Server,
+        since: "1.0.0",
+        complexity: "",
+        summary: "Internal command used for replication",
+        handler: Handler::Host(HostCommand::Sync),
+        ..CommandSpec::DEFAULT
+    },
     CommandSpec {
         name: "wait",
         arity: 3,

@@ -15,7 +15,7 @@ use zumic_error::DumpError;
 use super::value::{Style, VERSION_MAX, ValueRef, encode, type_byte, version_of};
 
 /// Version and checksum.
-const FOOTER_BYTES: usize = 10;
+pub(super) const FOOTER_BYTES: usize = 10;
 const CRC_BYTES: usize = 8;
 
 /// Redis's checksum ("Jones"): sixteen bytes a step, 32 KiB of tables.

@@ -6,19 +6,22 @@
 //! of ZDB.
 
 mod begin;
+mod dump;
 mod save;
 pub(crate) mod scan;
 #[cfg(test)]
 mod tests;
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use begin::{Patience, begin};
+pub use dump::{Dumped, LEFT_OUT_NOTE, dump};
 pub(crate) use save::{Restored, remove_older, restore};
 pub use save::{save, snapshots_of};
-use scan::Scan;
+use scan::{Scan, Taker};
 
 use super::meter::Meter;
 use super::zdb::{Compression, Header, Packer, Summary, Writer};
@@ -126,22 +129,46 @@ pub fn write<W: Write + Send>(
     functions: &dyn Fn() -> Vec<u8>,
     meter: &Meter,
 ) -> Result<(W, Snapshotted), SnapshotError> {
+    let writer = OnceCell::new();
+    let begin = |header, libraries: &[u8]| -> Vec<Packer<'_, W>> {
+        let writer = writer.get_or_init(|| Writer::new(inner, header, options.compression));
+        writer.put_functions(libraries);
+        (0..options.threads.max(1)).map(|_| writer.packer()).collect()
+    };
+    let (mut packers, mut done) = take(engine, options, functions, meter, begin)?;
+    packers.iter_mut().for_each(Packer::close);
+    drop(packers);
+    let (inner, summary) = writer.into_inner().expect("begun with the cut").finish()?;
+    meter.set_bytes(summary.file_bytes);
+    done.summary = summary;
+    Ok((inner, done))
+}
+
+/// Fixes an instant and has takers take what is of it; they are made at that instant, from the
+/// header and the functions. Returned as they are at the end, with all but the footer.
+fn take<T: Taker>(
+    engine: &Engine,
+    options: &SnapshotOptions,
+    functions: &dyn Fn() -> Vec<u8>,
+    meter: &Meter,
+    begin: impl FnOnce(Header, &[u8]) -> Vec<T>,
+) -> Result<(Vec<T>, Snapshotted), SnapshotError> {
     let shared = &*engine.shared;
     let _alone = shared.scanning();
     let own = shared.hire_scanner();
-    let result = write_as(&own, shared, inner, options, functions, meter);
+    let result = take_as(&own, shared, options, functions, meter, begin);
     shared.rest_scanner(own);
     result
 }
 
-fn write_as<W: Write + Send>(
+fn take_as<T: Taker>(
     own: &crate::shared::Public,
     shared: &Shared,
-    inner: W,
     options: &SnapshotOptions,
     functions: &dyn Fn() -> Vec<u8>,
     meter: &Meter,
-) -> Result<(W, Snapshotted), SnapshotError> {
+    make: impl FnOnce(Header, &[u8]) -> Vec<T>,
+) -> Result<(Vec<T>, Snapshotted), SnapshotError> {
     meter.restart();
     let mut libraries = Vec::new();
     let mut keys_expected = 0;
@@ -153,21 +180,14 @@ fn write_as<W: Write + Send>(
     let Some((cut, pause)) = begun else { return Err(SnapshotError::Abandoned) };
     meter.set_keys_expected(keys_expected);
     let header = Header { epoch: cut.epoch(), created_ms: options.created_ms, keys_expected };
-    let writer = Writer::new(inner, header, options.compression);
-    writer.put_functions(&libraries);
-    let mut packers: Vec<Packer<'_, W>> =
-        (0..options.threads.max(1)).map(|_| writer.packer()).collect();
+    let mut takers = make(header, &libraries);
     let scan = Scan::new(shared, &cut, meter);
-    scan.run(&mut packers);
+    scan.run(&mut takers);
     let mut patience = Patience::default();
-    scan.finish(own, &mut packers[0], || patience.next_try());
-    packers.iter_mut().for_each(Packer::close);
-    drop(packers);
+    scan.finish(own, &mut takers[0], || patience.next_try());
     let handed_over = cut.handed_over();
     if meter.is_abandoned() {
         return Err(SnapshotError::Abandoned);
     }
-    let (inner, summary) = writer.finish()?;
-    meter.set_bytes(summary.file_bytes);
-    Ok((inner, Snapshotted { header, summary, pause, handed_over }))
+    Ok((takers, Snapshotted { header, pause, handed_over, ..Snapshotted::default() }))
 }

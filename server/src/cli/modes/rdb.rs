@@ -1,7 +1,7 @@
 //! `--rdb`: all keys of the server in a dump file.
 //!
 //! Why it exists: who knows `redis-cli --rdb` finds it here. The work is that of `zumic export`:
-//! see [`crate::transfer`]. Not of one instant, unlike what Redis sends to its own client.
+//! see [`crate::transfer`].
 
 use std::path::Path;
 

@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use super::super::dump::Checksum;
+use super::super::dump::{Checksum, FOOTER_BYTES};
 use super::super::sink::{Sink, put_count, put_length, put_string};
 use super::super::value::{Style, ValueRef, code, encode, type_byte, version_of};
 use super::{MAGIC, opcode};
@@ -19,13 +19,15 @@ struct Out<W> {
     buffer: Vec<u8>,
     checksum: Checksum,
     written: u64,
+    /// Nothing is written for now.
+    gathers: bool,
     error: Option<io::Error>,
 }
 
 impl<W: Write> Sink for Out<W> {
     fn put(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= BUFFER_BYTES {
+        if self.buffer.len() >= BUFFER_BYTES && !self.gathers {
             self.flush();
         }
     }
@@ -78,7 +80,8 @@ impl<W: Write> FileWriter<W> {
     #[must_use]
     pub fn new(stream: W, version: u16) -> Self {
         let checksum = Checksum::default();
-        let mut out = Out { stream, buffer: Vec::new(), checksum, written: 0, error: None };
+        let (buffer, written, gathers) = (Vec::new(), 0, false);
+        let mut out = Out { stream, buffer, checksum, written, gathers, error: None };
         out.put(MAGIC);
         out.put(format!("{version:04}").as_bytes());
         Self { out, version, db: None }
@@ -95,6 +98,24 @@ impl<W: Write> FileWriter<W> {
     pub fn function(&mut self, library: &[u8]) {
         self.out.put(&[opcode::FUNCTION]);
         put_string(library, true, &mut self.out);
+    }
+
+    /// Adds the libraries of functions in the payload of a FUNCTION DUMP.
+    pub(crate) fn functions(&mut self, payload: &[u8]) {
+        self.out.put(&payload[..payload.len().saturating_sub(FOOTER_BYTES)]);
+    }
+
+    /// Whether what follows is kept in memory for now, and not written by who adds it.
+    pub(crate) fn gather(&mut self, gathers: bool) {
+        self.out.gathers = gathers;
+        if !gathers && self.out.buffer.len() >= BUFFER_BYTES {
+            self.out.flush();
+        }
+    }
+
+    /// Whether the stream has failed, so that there is no use in going on.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.out.error.is_some()
     }
 
     /// Says how many keys a database has, before the first of them: it saves the reader time.
