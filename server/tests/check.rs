@@ -5,12 +5,14 @@
 
 mod support;
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use support::disk::{Disk, contents, save};
-use support::process::{Finished, finish};
+use support::process::{Finished, finish, without_power};
 use support::{Client, Random, Reply, Running, Zumic};
 
 const CHECK_MAX: Duration = Duration::from_secs(60);
@@ -194,6 +196,50 @@ fn it_finds_every_damage_of_a_snapshot() {
         let found = check(&["verify"], &file);
         assert_eq!(found.code, Some(2), "SEED={seed} cut at {at}: {}", found.stdout);
     }
+}
+
+/// A backup on a disk that nobody may write to, or of another user, is looked at all the same.
+#[test]
+fn a_directory_that_cannot_be_written_is_looked_at() {
+    let disk = filled(true);
+    let modes = |file, directory| {
+        for path in disk.files("") {
+            fs::set_permissions(path, fs::Permissions::from_mode(file)).expect("it is ours");
+        }
+        let permissions = fs::Permissions::from_mode(directory);
+        fs::set_permissions(disk.path(), permissions).expect("it is ours");
+    };
+    modes(0o444, 0o555);
+    let powerless = |words: &[&str], path: &Path| {
+        let mut command = without_power(env!("CARGO_BIN_EXE_zumic-check"));
+        command.args(words).arg(path);
+        finish(command, CHECK_MAX)
+    };
+    let snapshot = disk.files(".zdb").remove(0);
+    for words in [["verify"], ["inspect"], ["stats"], ["export"], ["repair"]] {
+        let done = powerless(&words, disk.path());
+        assert_eq!(done.code, Some(0), "{words:?} {}{}", done.stdout, done.stderr);
+        if words != ["repair"] {
+            let done = powerless(&words, &snapshot);
+            assert_eq!(done.code, Some(0), "{words:?} {}{}", done.stdout, done.stderr);
+        }
+    }
+    let refused = powerless(&["repair", "--yes"], disk.path());
+    assert_eq!(refused.code, Some(74), "{}{}", refused.stdout, refused.stderr);
+    modes(0o644, 0o755);
+    // Nothing was changed, not even by a look that may.
+    let listed = |disk: &Disk| -> Vec<_> {
+        let about = |path: std::path::PathBuf| {
+            let about = fs::metadata(&path).expect("it is there");
+            (path, about.len(), about.modified().expect("a time"))
+        };
+        disk.files("").into_iter().map(about).collect()
+    };
+    let before = listed(&disk);
+    for words in [["verify"], ["inspect"], ["stats"], ["export"], ["repair"]] {
+        check(&words, disk.path());
+    }
+    assert_eq!(listed(&disk), before);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::disk::{Disk, contents, info, save, wait_for};
-use support::process::{finish, free_port, zumic_command};
+use support::process::{finish, free_port, without_power, zumic_command};
 use support::{Client, Reply, Running};
 
 const STOP_MAX: Duration = Duration::from_secs(20);
@@ -657,14 +657,7 @@ fn a_directory_that_cannot_be_written_is_refused() {
     let disk = Disk::new();
     let permissions = std::fs::Permissions::from_mode(0o555);
     std::fs::set_permissions(disk.path(), permissions).expect("it is ours");
-    // Root may write anywhere, so the server is somebody else where that is possible.
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--clear-groups", "--"]).arg(support::process::zumic_path());
-    let is_root = std::fs::metadata("/proc/self").is_ok_and(|meta| {
-        use std::os::unix::fs::MetadataExt;
-        meta.uid() == 0
-    });
-    let mut command = if is_root { command } else { zumic_command() };
+    let mut command = without_power(support::process::zumic_path());
     command.args(["--bind", "127.0.0.1", "--port", &free_port().to_string()]);
     command.args(["--mode", "persistent", "--dir"]).arg(disk.path());
     let ended = finish(command, STOP_MAX);

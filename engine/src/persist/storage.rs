@@ -140,6 +140,8 @@ pub fn read_full_at(file: &dyn DiskFile, into: &mut [u8], offset: u64) -> io::Re
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
+    /// Whether files are opened for reading alone.
+    is_read_only: bool,
 }
 
 impl Directory {
@@ -149,7 +151,20 @@ impl Directory {
     /// As the system says.
     pub fn open(path: &Path) -> io::Result<Self> {
         fs::create_dir_all(path)?;
-        Ok(Self { path: path.to_owned() })
+        Ok(Self { path: path.to_owned(), is_read_only: false })
+    }
+
+    /// The directory at `path`, whose files are opened for reading alone: for who looks at a
+    /// backup, or at what is another user's. Whatever changes something fails.
+    #[must_use]
+    pub fn reading(path: &Path) -> Self {
+        Self { path: path.to_owned(), is_read_only: true }
+    }
+
+    /// Whether something may be changed.
+    fn writable(&self) -> io::Result<()> {
+        let refused = || io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "opened for reading");
+        if self.is_read_only { Err(refused()) } else { Ok(()) }
     }
 
     /// Where it is.
@@ -161,13 +176,16 @@ impl Directory {
 
 impl Disk for Directory {
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        self.writable()?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true);
         Ok(Box::new(RealFile(options.open(self.path.join(name))?)))
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(true).open(self.path.join(name))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(!self.is_read_only);
+        let file = options.open(self.path.join(name))?;
         Ok(Box::new(RealFile(file)))
     }
 
@@ -181,10 +199,12 @@ impl Disk for Directory {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.writable()?;
         fs::rename(self.path.join(from), self.path.join(to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.writable()?;
         fs::remove_file(self.path.join(name))
     }
 
@@ -193,6 +213,7 @@ impl Disk for Directory {
     }
 
     fn lock(&self, name: &str) -> io::Result<Option<Box<dyn DirectoryLock>>> {
+        self.writable()?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let file = options.open(self.path.join(name))?;

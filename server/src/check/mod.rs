@@ -54,7 +54,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn work(options: &Options, out: &mut impl Write) -> Result<u8, Error> {
-    let source = Source::open(options.command.path())?;
+    let path = options.command.path();
+    let repairs = matches!(options.command, Command::Repair { yes: true, .. });
+    let source = if repairs { Source::open(path)? } else { Source::read(path)? };
     match &options.command {
         Command::Export { .. } => {
             export::export(&source, out)?;

@@ -14,7 +14,7 @@ use zumic_error::{Error, ErrorKind, ResultExt};
 use super::source::Source;
 use super::verify::{State, verify};
 use engine::persist::log::inspect::inspect_log;
-use engine::persist::{Damage, Disk};
+use engine::persist::{Damage, DirectoryLock, Disk};
 
 /// The ending of what is set aside.
 pub(super) const KEPT: &str = ".before-repair";
@@ -50,11 +50,8 @@ pub(super) fn repair(source: &Source, yes: bool) -> Result<Repair, Error> {
         let what = "repair takes a data directory";
         return Err(Error::new(ErrorKind::Configuration, what));
     }
-    let lock = source.disk.lock("LOCK").context(ErrorKind::Io, "locking the data directory")?;
-    let Some(_lock) = lock else {
-        let what = "a server uses the directory; end it first";
-        return Err(Error::new(ErrorKind::Resource, what));
-    };
+    // What is only said needs no lock, and may be about a directory that cannot be written to.
+    let _lock = if yes { Some(locked(source)?) } else { None };
     let verdict = verify(source)?;
     let mut steps = Vec::new();
     for snapshot in verdict.snapshots.iter().filter(|one| one.state == State::Damaged) {
@@ -78,6 +75,13 @@ pub(super) fn repair(source: &Source, yes: bool) -> Result<Repair, Error> {
     }
     let state = if yes { verify(&Source::open(&source.directory)?)?.state } else { verdict.state };
     Ok(Repair { done: yes && !steps.is_empty(), steps, state })
+}
+
+/// Keeps servers out.
+fn locked(source: &Source) -> Result<Box<dyn DirectoryLock>, Error> {
+    let lock = source.disk.lock("LOCK").context(ErrorKind::Io, "locking the data directory")?;
+    let what = "a server uses the directory; end it first";
+    lock.ok_or_else(|| Error::new(ErrorKind::Resource, what))
 }
 
 /// Where the log is damaged, if it is.

@@ -30,11 +30,24 @@ pub(super) const SEGMENT: &str = ".zlog";
 pub(super) const SNAPSHOT: &str = ".zdb";
 
 impl Source {
-    /// Looks what is at `path`.
+    /// Looks what is at `path`, for changing it.
     ///
     /// # Errors
     /// It cannot be read, or is nothing that a server writes.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let mut source = Self::read(path)?;
+        let shown = source.directory.display().to_string();
+        source.disk = Directory::open(&source.directory)
+            .context(ErrorKind::Io, format!("opening {shown}"))?;
+        Ok(source)
+    }
+
+    /// The same for looking only: files are opened for reading, so that a backup on a disk that
+    /// cannot be written to, or of another user, is as good.
+    ///
+    /// # Errors
+    /// As [`Source::open`].
+    pub(super) fn read(path: &Path) -> Result<Self, Error> {
         let shown = path.display();
         let about = std::fs::metadata(path).context(ErrorKind::Io, format!("reading {shown}"))?;
         let whole = about.is_dir();
@@ -43,8 +56,7 @@ impl Source {
             Some(directory) if !directory.as_os_str().is_empty() => directory.to_path_buf(),
             _ => PathBuf::from("."),
         };
-        let disk = Directory::open(&directory)
-            .context(ErrorKind::Io, format!("reading {}", directory.display()))?;
+        let disk = Directory::reading(&directory);
         let names = if whole {
             disk.list().context(ErrorKind::Io, format!("listing {shown}"))?
         } else {
