@@ -22,7 +22,8 @@ const MEMORY_MAX: u64 = 60_000;
 /// One step of a run.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    Advance(u64),
+    /// Time passes, or somebody sets the clock, forth or back.
+    Advance(i64),
     Command(Line),
     /// A slice of the sweep.
     Maintain,
@@ -49,7 +50,7 @@ pub(crate) fn command(random: &mut Random, now_ms: u64) -> Line {
 /// The next step of a run.
 pub(crate) fn step(random: &mut Random, now_ms: u64) -> Step {
     match random.below(40) {
-        0..4 => Step::Advance(random.below(12) as u64),
+        0..4 => Step::Advance(random.below(12) as i64),
         4 => Step::Maintain,
         5 => Step::Select(u16::try_from(random.below(usize::from(DATABASES))).expect("few")),
         6 => Step::Watch(Words { random, now_ms }.line("WATCH {k}")),
@@ -61,14 +62,27 @@ pub(crate) fn step(random: &mut Random, now_ms: u64) -> Step {
     }
 }
 
+/// A wall clock that is set: mostly by what deadlines are away, sometimes by a day.
+fn jump(random: &mut Random) -> Option<i64> {
+    let ms = match random.below(6) {
+        0 => random.below(400) as i64,
+        1 => random.below(86_400_000) as i64,
+        _ => return None,
+    };
+    Some(if random.below(2) == 0 { ms } else { -ms })
+}
+
 fn steps(seed: u64) -> Vec<Step> {
     let mut random = Random::new(seed);
     let mut now_ms = START_MS;
     let mut steps = Vec::new();
     for _ in 0..STEPS {
-        let step = step(&mut random, now_ms);
-        if let Step::Advance(ms) = step {
-            now_ms += ms;
+        let mut step = step(&mut random, now_ms);
+        if let Step::Advance(ms) = &mut step {
+            if seed.is_multiple_of(3) {
+                *ms = jump(&mut random).unwrap_or(*ms);
+            }
+            now_ms = now_ms.saturating_add_signed(*ms);
         }
         steps.push(step);
     }
@@ -92,7 +106,7 @@ fn fails(seed: u64, steps: &[Step], written: &mut BTreeSet<u16>) -> Option<Strin
         let mut turn = session.enter(now_ms);
         let before = log.lock().expect("no panic").len();
         match step {
-            Step::Advance(ms) => now_ms += ms,
+            Step::Advance(ms) => now_ms = now_ms.saturating_add_signed(*ms),
             Step::Command(line) => {
                 assert!(run(&mut turn, &mut scope, line), "nobody else is there");
                 if log.lock().expect("no panic").len() > before {

@@ -53,7 +53,7 @@ fn try_step(
     match step {
         Step::Advance(ms) => {
             // ORDER: Relaxed (unpaired); as above.
-            clock.fetch_add(*ms, Ordering::Relaxed);
+            clock.fetch_add(ms.unsigned_abs(), Ordering::Relaxed);
             true
         }
         Step::Command(line) => run(&mut turn, scope, line),
