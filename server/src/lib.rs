@@ -25,6 +25,7 @@ mod connection;
 mod deliver;
 mod dispatch;
 mod durability;
+mod fill;
 mod gate;
 mod handout;
 mod maintain;

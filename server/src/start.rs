@@ -19,6 +19,7 @@ use crate::admin::{Admin, Wiring};
 use crate::blocked::Blocked;
 use crate::clients::Clients;
 use crate::durability::{self, Durability, LogView};
+use crate::fill::fill;
 use crate::handout::Handout;
 use crate::migrate::Migrations;
 use crate::net::{Listener, listen, probe};
@@ -58,6 +59,7 @@ pub fn run(settings: Settings, allocator: Allocator, log: Option<LogControl>) ->
     let tracking = Arc::new(Tracking::default());
     let figures = (Arc::clone(&broker), Arc::clone(&tracking), durability.clone());
     let admin = start_admin(settings, allocator, log, &handles, figures)?;
+    fill_memory(&admin)?;
     let shared = Arc::new(Shared {
         settings: Arc::clone(admin.settings()),
         admin,
@@ -87,6 +89,16 @@ pub fn run(settings: Settings, allocator: Allocator, log: Option<LogControl>) ->
     let closed = worker.end();
     tracing::info!("bye");
     asked.and(ended).and(closed)
+}
+
+/// Loads the dump file that a store in memory mode begins with. Nobody is served before; in
+/// persistent mode that is a part of recovery.
+fn fill_memory(admin: &Admin) -> Result<(), Error> {
+    let settings = admin.settings().load();
+    match &settings.durability.rdb {
+        Some(path) if !settings.durability.is_persistent() => fill(admin.engine(), path),
+        _ => Ok(()),
+    }
 }
 
 fn start_admin(

@@ -101,6 +101,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Durability {
+    /// How far the running snapshot is.
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
     /// The engine's side, once recovery has ended.
     fn persistence(&self) -> Option<&Persistence> {
         self.persistence.get()

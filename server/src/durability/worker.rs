@@ -20,6 +20,7 @@ use zumic_error::{CommandError, DurabilityError, Error, ErrorKind, ResultExt};
 use super::loading::{LOOK_EVERY, Teller};
 use super::{Durability, Purpose, Waiter, fsync, lock};
 use crate::clock;
+use crate::fill;
 use crate::settings::Settings;
 use crate::shared::{Message, Shared, Stop};
 
@@ -98,7 +99,13 @@ fn recover(shared: &Arc<Shared>, durability: &Durability) -> Result<(), Error> {
     let options = options(&settings, u64::from_ne_bytes(seed));
     let opened = thread::scope(|scope| {
         let opening = scope.spawn(|| {
-            Persistence::open(engine, Arc::new(disk), options, &durability.loading.progress)
+            let progress = &durability.loading.progress;
+            let persistence = Persistence::open(engine, Arc::new(disk), options, progress)?;
+            if let Some(rdb) = &settings.durability.rdb {
+                let how = (durability, &snapshot_options(&settings));
+                fill::fill_directory(engine, rdb, &persistence, how)?;
+            }
+            Ok::<_, Error>(persistence)
         });
         let mut teller = Teller::new();
         while !opening.is_finished() {

@@ -123,6 +123,8 @@ pub struct DurabilitySettings {
     pub mode: Mode,
     /// `dir`: where log and snapshots are.
     pub dir: PathBuf,
+    /// `rdb`: a dump file that an empty store begins with.
+    pub rdb: Option<PathBuf>,
     /// `appendfsync`.
     pub fsync: AppendFsync,
     /// `save`.
@@ -153,6 +155,7 @@ impl DurabilitySettings {
         Self {
             mode: Mode::Memory,
             dir: PathBuf::new(),
+            rdb: None,
             fsync: AppendFsync::EverySec,
             save: Vec::new(),
             stop_writes_on_save_error: false,
@@ -187,6 +190,22 @@ pub(super) const APPEND_ONLY: Kind = Kind {
     write: |settings, text| {
         let on = parse_switch(&String::from_utf8_lossy(text))?;
         settings.durability.mode = if on { Mode::Persistent } else { Mode::Memory };
+        Ok(())
+    },
+};
+
+pub(super) const RDB: Kind = Kind {
+    shape: "<path>",
+    many_words: false,
+    read: |settings| {
+        settings.durability.rdb.as_ref().map_or_else(String::new, |path| path.display().to_string())
+    },
+    write: |settings, text| {
+        if text.contains(&0) {
+            return Err(ValueError::Path);
+        }
+        let path = (!text.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(text)));
+        settings.durability.rdb = path;
         Ok(())
     },
 };

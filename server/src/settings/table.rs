@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use engine::Classes;
 
-use super::durability::{APPEND_ONLY, AppendFsync, DIR, Mode, ON_SIGINT, ON_SIGTERM, SAVE};
+use super::durability::{APPEND_ONLY, AppendFsync, DIR, Mode, ON_SIGINT, ON_SIGTERM, RDB, SAVE};
 use super::snapshot::{DebugAccess, LogLevel, MaxMemoryPolicy, OutputLimit, Secret, Settings};
 use super::value::{ValueError, parse_bytes, parse_integer, parse_octal, parse_switch};
 use super::{BindAddress, value};
@@ -413,6 +413,8 @@ pub static TABLE: &[Setting] = &[
         "Redis's name of mode: 'yes' is persistent; only the start may choose"),
     row("dir", DIR, "./data", Start, Persistence,
         "where the log and the snapshots are; made if it is missing"),
+    row("rdb", RDB, "", Start, Persistence,
+        "a dump file of Redis that an empty store begins with; refused if 'dir' holds data"),
     row("appendfsync", word!(AppendFsync, "always|everysec|no", durability.fsync), "everysec",
         Running, Persistence,
         "when writes reach the disk: before they are acknowledged, each second, or when the \
