@@ -84,6 +84,10 @@ pub trait DiskFile: Debug + Send + Sync {
     /// # Errors
     /// As the system says.
     fn set_length(&self, bytes: u64) -> io::Result<()>;
+    /// Has writes go past the system's cache from now on, where that can be done: they have to be
+    /// of whole pages of 4096 bytes, at a page's offset and from a page's address. They are no
+    /// more durable for that, until [`DiskFile::sync`].
+    fn bypass_cache(&self) {}
 }
 
 /// Holds a directory for this process while it lives.
@@ -238,13 +242,37 @@ impl DirectoryLock for FileLock {}
 #[derive(Debug)]
 struct RealFile(File);
 
+impl RealFile {
+    /// Whether writes go past the cache. Neither answer costs more than a quick system call.
+    #[cfg(target_os = "linux")]
+    fn set_direct(&self, on: bool) -> io::Result<()> {
+        use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+        let flags = fcntl_getfl(&self.0)?;
+        let wanted = if on { flags | OFlags::DIRECT } else { flags - OFlags::DIRECT };
+        fcntl_setfl(&self.0, wanted)?;
+        Ok(())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn set_direct(&self, _on: bool) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
 impl DiskFile for RealFile {
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
         self.0.read_at(into, offset)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        self.0.write_at(bytes, offset)
+        let written = self.0.write_at(bytes, offset);
+        // A file system that does not care for pages of this size, or a write that a limit has
+        // cut short.
+        let refused = matches!(&written, Err(error) if error.kind() == io::ErrorKind::InvalidInput);
+        if refused && self.set_direct(false).is_ok() {
+            return self.0.write_at(bytes, offset);
+        }
+        written
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -257,6 +285,11 @@ impl DiskFile for RealFile {
 
     fn set_length(&self, bytes: u64) -> io::Result<()> {
         self.0.set_len(bytes)
+    }
+
+    fn bypass_cache(&self) {
+        // Refused by file systems in memory, and by some others: then it goes through the cache.
+        let _ = self.set_direct(true);
     }
 }
 

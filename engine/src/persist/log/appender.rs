@@ -9,12 +9,15 @@
 //!   block behind a hole would never be found.
 //! - A3: `older` is in the order of the log; a segment leaves it only when every entry in it has an
 //!   epoch that a durable snapshot covers.
+//! - A4: a segment is written in whole pages; the first one of a block has what the block before
+//!   left there, again, and the last one ends with zeros.
 
 use std::io;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::draft::{Draft, PAGE_BYTES};
 use super::format::{BlockHeader, Kind, SEGMENT_HEADER_BYTES, SegmentHeader, segment_name};
 use crate::persist::storage::{Disk, DiskFile, write_all_at};
 
@@ -24,6 +27,10 @@ pub(crate) const UNFINISHED_NAME: &str = "log.tmp";
 const SPARES_MAX: usize = 2;
 /// Zeros are written this far ahead of the log where its syncs must not wait for the file system.
 const AHEAD_BYTES: usize = 1 << 20;
+
+/// Where direct writes may come from.
+#[repr(align(4096))]
+struct Zeros([u8; AHEAD_BYTES]);
 
 /// The name of a file kept for a segment to come.
 fn spare_name(number: usize) -> String {
@@ -60,6 +67,8 @@ struct Segment {
     name: String,
     header: SegmentHeader,
     bytes: u64,
+    /// What its last page holds, if that is not full: the next block's pages begin with it.
+    tail: Vec<u8>,
     /// The file's length: up to here a block replaces zeros or what a recycled file held.
     reserved: u64,
     highest: u64,
@@ -136,8 +145,10 @@ impl Appender {
         let name = segment_name(index);
         let (file, reserved) = self.make_file(&header.encode(), &name)?;
         let bytes = SEGMENT_HEADER_BYTES as u64;
+        let mut tail = Vec::with_capacity(PAGE_BYTES);
+        tail.extend(header.encode());
         self.last = (index, bytes);
-        self.current = Some(Segment { file, name, header, bytes, reserved, highest: 0 });
+        self.current = Some(Segment { file, name, header, bytes, tail, reserved, highest: 0 });
         Ok(())
     }
 
@@ -151,6 +162,8 @@ impl Appender {
         .into();
         write_all_at(&*file, header, 0)?;
         file.sync()?;
+        // From here on it is written in whole pages.
+        file.bypass_cache();
         let reserved = file.length()?;
         self.disk.rename(from.as_deref().unwrap_or(UNFINISHED_NAME), name)?;
         self.disk.sync_names()?;
@@ -166,14 +179,18 @@ impl Appender {
         self.older.push(OldSegment { name, bytes, highest });
     }
 
-    /// Appends a block: a header's worth of room, then the payload. `highest` is the highest epoch
-    /// of any entry so far.
+    /// Bytes in the page in which the next block begins: what its draft is to leave room for.
+    pub(crate) fn lead(&self) -> usize {
+        self.current.as_ref().map_or(SEGMENT_HEADER_BYTES, |segment| segment.tail.len())
+    }
+
+    /// Appends a block. `highest` is the highest epoch of any entry so far.
     ///
     /// # Errors
     /// As the disk says (A2).
     pub(crate) fn append(
         &mut self,
-        block: &mut [u8],
+        block: &mut Draft,
         (epoch, synced, highest): (u64, u64, u64),
     ) -> io::Result<()> {
         let reserve = self.reserve;
@@ -181,16 +198,20 @@ impl Appender {
         let segment = self.current.as_mut().expect("a segment was begun");
         let nonce = segment.header.nonce;
         let header = BlockHeader { nonce, epoch, synced, highest, payload_bytes: 0, checksum: 0 };
-        header.seal(block);
+        header.seal(block.block_mut());
         let end = segment.bytes + block.len() as u64;
-        let written = if reserve { segment.reserve(end, limit) } else { Ok(()) }
-            .and_then(|()| write_all_at(&*segment.file, block, segment.bytes));
+        let written = if reserve { segment.reserve(end, limit) } else { Ok(()) }.and_then(|()| {
+            let page = segment.bytes - segment.tail.len() as u64;
+            write_all_at(&*segment.file, block.pages(&segment.tail), page)
+        });
         if let Err(error) = written {
             self.retire_current();
             return Err(error);
         }
         segment.bytes = end;
-        segment.reserved = segment.reserved.max(end);
+        segment.tail.clear();
+        segment.tail.extend_from_slice(block.tail());
+        segment.reserved = segment.reserved.max(end.next_multiple_of(PAGE_BYTES as u64));
         segment.highest = highest;
         self.last.1 = end;
         Ok(())
@@ -236,14 +257,15 @@ impl Appender {
 impl Segment {
     /// Writes zeros ahead, up to the end of the segment.
     fn reserve(&mut self, end: u64, limit: u64) -> io::Result<()> {
-        static ZEROS: [u8; AHEAD_BYTES] = [0; AHEAD_BYTES];
+        static ZEROS: Zeros = Zeros([0; AHEAD_BYTES]);
         if end <= self.reserved || self.reserved >= limit {
             return Ok(());
         }
-        let room = usize::try_from(limit - self.reserved).unwrap_or(usize::MAX);
-        let ahead = room.min(AHEAD_BYTES);
-        write_all_at(&*self.file, &ZEROS[..ahead], self.reserved)?;
-        self.reserved += ahead as u64;
+        let from = self.reserved.next_multiple_of(PAGE_BYTES as u64);
+        let room = usize::try_from(limit.saturating_sub(from)).unwrap_or(usize::MAX);
+        let ahead = room.min(AHEAD_BYTES).next_multiple_of(PAGE_BYTES);
+        write_all_at(&*self.file, &ZEROS.0[..ahead], from)?;
+        self.reserved = from + ahead as u64;
         Ok(())
     }
 }

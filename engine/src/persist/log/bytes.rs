@@ -7,6 +7,24 @@
 //! - B1: the caller keeps ranges that are written apart from those that are read, and orders a
 //!   range's writes before its reads.
 
+/// Where published bytes are put together.
+pub trait Gather {
+    /// Appends them.
+    fn gather(&mut self, bytes: &[u8]);
+    /// How many bytes are there.
+    fn gathered(&self) -> usize;
+}
+
+impl Gather for Vec<u8> {
+    fn gather(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+
+    fn gathered(&self) -> usize {
+        self.len()
+    }
+}
+
 #[cfg(loom)]
 pub(crate) use modelled::Bytes;
 #[cfg(not(loom))]
@@ -14,7 +32,10 @@ pub(crate) use real::Bytes;
 
 #[cfg(not(loom))]
 mod real {
+    use std::mem::ManuallyDrop;
     use std::ptr::NonNull;
+
+    use super::Gather;
 
     /// A fixed number of bytes.
     #[derive(Debug)]
@@ -30,8 +51,10 @@ mod real {
 
     impl Bytes {
         pub(crate) fn new(capacity: usize) -> Self {
-            let memory = Box::leak(vec![0_u8; capacity].into_boxed_slice());
-            Self { memory: NonNull::from(memory).cast(), capacity }
+            // Not cleared: what is read was written before (B1).
+            let mut memory = ManuallyDrop::new(Vec::<u8>::with_capacity(capacity));
+            let start = NonNull::new(memory.as_mut_ptr()).expect("a vector's memory is not null");
+            Self { memory: start, capacity: memory.capacity() }
         }
 
         pub(crate) fn capacity(&self) -> usize {
@@ -62,21 +85,18 @@ mod real {
         /// # Safety
         /// The range is within the capacity, was written, and nobody writes it now.
         #[inline]
-        pub(crate) unsafe fn append_to(&self, from: usize, end: usize, into: &mut Vec<u8>) {
+        pub(crate) unsafe fn append_to(&self, from: usize, end: usize, into: &mut impl Gather) {
             // SAFETY: within the allocation.
             let start = unsafe { self.memory.add(from) };
             // SAFETY: written before and not written now, as the caller says.
-            into.extend_from_slice(unsafe {
-                std::slice::from_raw_parts(start.as_ptr(), end - from)
-            });
+            into.gather(unsafe { std::slice::from_raw_parts(start.as_ptr(), end - from) });
         }
     }
 
     impl Drop for Bytes {
         fn drop(&mut self) {
-            let memory = std::ptr::slice_from_raw_parts_mut(self.memory.as_ptr(), self.capacity);
-            // SAFETY: leaked from a box of this length in `new`.
-            drop(unsafe { Box::from_raw(memory) });
+            // SAFETY: taken from a vector of this capacity in `new`.
+            drop(unsafe { Vec::from_raw_parts(self.memory.as_ptr(), 0, self.capacity) });
         }
     }
 }
@@ -84,6 +104,8 @@ mod real {
 #[cfg(loom)]
 mod modelled {
     use loom::cell::UnsafeCell;
+
+    use super::Gather;
 
     /// The same, a cell per byte: loom reports a byte that is read while or before it is written.
     #[derive(Debug)]
@@ -121,10 +143,10 @@ mod modelled {
 
         /// # Safety
         /// As the real one.
-        pub(crate) unsafe fn append_to(&self, from: usize, end: usize, into: &mut Vec<u8>) {
+        pub(crate) unsafe fn append_to(&self, from: usize, end: usize, into: &mut impl Gather) {
             for cell in &self.cells[from..end] {
                 // SAFETY: as the caller says; loom checks it.
-                into.push(cell.with(|place| unsafe { *place }));
+                into.gather(&[cell.with(|place| unsafe { *place })]);
             }
         }
     }

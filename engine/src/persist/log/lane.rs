@@ -32,7 +32,7 @@
 use std::ptr::null_mut;
 use std::sync::Arc;
 
-use super::bytes::Bytes;
+use super::bytes::{Bytes, Gather};
 use super::entry::{self, HEADER_BYTES, VARINT_BYTES_MAX};
 use crate::Tid;
 use crate::sync::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
@@ -291,7 +291,7 @@ impl Drop for LaneWriter {
 impl LaneReader {
     /// Appends published entries to `into`, whole chunks' worth of them, until about `limit`
     /// bytes are there; returns whether nothing is left.
-    pub fn take(&mut self, into: &mut Vec<u8>, limit: usize) -> bool {
+    pub fn take(&mut self, into: &mut impl Gather, limit: usize) -> bool {
         loop {
             // SAFETY: L3: the reader's chunk is in the chain until the reader has left it.
             let chunk = unsafe { &*self.chunk };
@@ -310,7 +310,7 @@ impl LaneReader {
                 return true;
             }
             self.recycle(next);
-            if into.len() >= limit {
+            if into.gathered() >= limit {
                 return false;
             }
         }

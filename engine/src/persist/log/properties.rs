@@ -5,8 +5,9 @@ use std::sync::Arc;
 use zumic_error::{Error, ErrorKind};
 
 use super::appender::{Appender, Beginning};
+use super::draft::Draft;
 use super::entry::{self, Entry, HEADER_BYTES, VARINT_BYTES_MAX, put_varint};
-use super::format::{BLOCK_HEADER_BYTES, Kind, RUN_HEADER_BYTES, segment_name};
+use super::format::{Kind, RUN_HEADER_BYTES, segment_name};
 use super::recover::{Receive, Recovered, recover};
 use crate::Tid;
 use crate::persist::testing::MemoryDisk;
@@ -90,8 +91,8 @@ pub fn any_bytes_are_read_or_refused(bytes: &[u8]) {
 
     let disk = MemoryDisk::default();
     let mut appender = appender(&disk, 1 << 20);
-    let mut block = vec![0; BLOCK_HEADER_BYTES];
-    block.extend_from_slice(bytes);
+    let mut block = Draft::new();
+    block.push(bytes);
     appender.append(&mut block, (1, 0, 1)).expect("memory does not fail");
     if let Ok((entries, recovered)) = read(&disk) {
         assert_eq!((recovered.complete, recovered.torn), (1, None));
@@ -125,7 +126,7 @@ pub(crate) fn sample_log() -> (MemoryDisk, Vec<Seen>) {
     let mut written = Vec::new();
     let mut early: Vec<Seen> = Vec::new();
     for epoch in 1..=12_u64 {
-        let mut block = vec![0; BLOCK_HEADER_BYTES];
+        let mut block = Draft::new();
         let mut due = std::mem::take(&mut early);
         for session in 0..2_u64 {
             let mut run = Vec::new();
@@ -140,7 +141,7 @@ pub(crate) fn sample_log() -> (MemoryDisk, Vec<Seen>) {
                 let seen = (tid.to_bits(), vec![(0, words.map(<[u8]>::to_vec).to_vec())]);
                 if of > epoch { early.push(seen) } else { due.push(seen) }
             }
-            block.extend(run_bytes(&run));
+            block.push(&run_bytes(&run));
         }
         due.sort_by_key(|seen| seen.0);
         written.append(&mut due);
@@ -150,6 +151,12 @@ pub(crate) fn sample_log() -> (MemoryDisk, Vec<Seen>) {
             log.begin(beginning).expect("memory does not fail");
         }
         log.append(&mut block, (epoch, epoch - 1, epoch + 1)).expect("memory does not fail");
+    }
+    // Zeros behind the last block of a file are nothing that could be damaged.
+    for name in disk.list().expect("memory does not fail") {
+        let mut content = disk.read(&name).expect("just listed");
+        while content.pop_if(|byte| *byte == 0).is_some() {}
+        disk.put(&name, content);
     }
     (disk, written)
 }

@@ -1,8 +1,8 @@
 //! A thread that syncs files while the log thread goes on writing.
 //!
 //! Why it exists: under `everysec` a sync may take as long as the disk likes; what is written
-//! meanwhile must reach the kernel all the same, so that the end of the process alone loses
-//! milliseconds and not that sync's length. Not for `always`, where the log thread has nothing
+//! meanwhile must leave the process all the same, so that its end alone loses milliseconds and not
+//! that sync's length. Not for `always`, where the log thread has nothing
 //! better to do than to wait.
 
 use std::sync::Arc;

@@ -1,21 +1,22 @@
 //! Reading logs back: sound, torn and damaged ones.
 
 use super::appender::Beginning;
-use super::format::{BLOCK_HEADER_BYTES, Kind, SEGMENT_HEADER_BYTES, segment_name};
+use super::draft::Draft;
+use super::format::{Kind, SEGMENT_HEADER_BYTES, segment_name};
 use super::properties::*;
 use super::recover::{Damage, recover};
 use crate::Tid;
 use crate::persist::testing::MemoryDisk;
 use crate::persist::{Disk as _, Progress};
 
-fn block_of(epochs: &[u64]) -> Vec<u8> {
+fn block_of(epochs: &[u64]) -> Draft {
     let mut run = Vec::new();
     for (at, &epoch) in epochs.iter().enumerate() {
         let tid = Tid::from_bits(Tid::start_of(epoch).to_bits() + at as u64);
         run.extend(entry_bytes(tid, 1, 0, &[b"DEL", b"k"]));
     }
-    let mut block = vec![0; BLOCK_HEADER_BYTES];
-    block.extend(run_bytes(&run));
+    let mut block = Draft::new();
+    block.push(&run_bytes(&run));
     block
 }
 
@@ -138,7 +139,7 @@ fn a_hole_that_nothing_vouches_for_is_an_end() {
     let mut ends = Vec::new();
     for epoch in 1..=4 {
         log.append(&mut block_of(&[epoch]), (epoch, epoch.min(2), epoch)).unwrap();
-        ends.push(disk.read(&segment_name(1)).unwrap().len());
+        ends.push(usize::try_from(log.extent().0).unwrap());
     }
     let content = disk.read(&segment_name(1)).unwrap();
     for (block, want) in [(0, None), (1, None), (2, Some(2)), (3, Some(3))] {
@@ -194,10 +195,11 @@ fn a_restart_ends_the_segment_before_it() {
     let disk = MemoryDisk::default();
     let mut log = appender(&disk, 1 << 20);
     log.append(&mut block_of(&[1]), (1, 0, 1)).unwrap();
-    let whole = disk.read(&segment_name(1)).unwrap().len();
+    let whole = usize::try_from(log.extent().0).unwrap();
     log.begin(Beginning { kind: Kind::Restart, base: 1, highest: 1, synced: 1 }).unwrap();
     log.append(&mut block_of(&[2]), (2, 1, 2)).unwrap();
     let mut content = disk.read(&segment_name(1)).unwrap();
+    content.truncate(whole);
     content.extend_from_within(SEGMENT_HEADER_BYTES..whole - 3);
     disk.put(&segment_name(1), content);
     let (entries, recovered) = read(&disk).unwrap();

@@ -18,7 +18,8 @@ use std::{io, thread};
 
 use super::appender::{Appender, Beginning};
 use super::core::Core;
-use super::format::{BLOCK_HEADER_BYTES, Kind, RUN_HEADER_BYTES};
+use super::draft::Draft;
+use super::format::{Kind, RUN_HEADER_BYTES};
 use super::lane::LaneReader;
 use super::syncer::{Done, Syncer};
 use crate::persist::Fsync;
@@ -60,7 +61,7 @@ pub(crate) struct LogThread {
     orders: Receiver<Order>,
     readers: Vec<LaneReader>,
     everyone: Vec<Arc<Public>>,
-    block: Vec<u8>,
+    block: Draft,
     /// Complete in the log, synced or not.
     written: u64,
     /// Of the last block.
@@ -92,7 +93,7 @@ impl LogThread {
             orders,
             readers: Vec::new(),
             everyone: Vec::new(),
-            block: Vec::new(),
+            block: Draft::new(),
             written,
             marked: written,
             vouched: written,
@@ -175,11 +176,11 @@ impl LogThread {
         let mut next = 0;
         loop {
             let all = self.fill(&mut next);
-            found |= self.block.len() > BLOCK_HEADER_BYTES;
+            found |= !self.block.is_empty();
             let epoch = if all { closed } else { self.marked };
             // Entries of epochs that were open then count once a block says that they are closed.
             let due = all && closed > self.marked && self.highest > self.marked;
-            if self.block.len() > BLOCK_HEADER_BYTES || due {
+            if !self.block.is_empty() || due {
                 self.append(epoch)?;
             }
             if all {
@@ -193,20 +194,19 @@ impl LogThread {
 
     /// Fills a block with runs of the sessions from `next` on; whether that was all of them.
     fn fill(&mut self, next: &mut usize) -> bool {
-        self.block.clear();
-        self.block.resize(BLOCK_HEADER_BYTES, 0);
+        self.block.begin(self.appender.lead());
         while *next < self.readers.len() {
             let reader = &mut self.readers[*next];
             let ended = reader.has_ended();
             let start = self.block.len();
-            self.block.extend_from_slice(&[0; RUN_HEADER_BYTES]);
+            self.block.push(&[0; RUN_HEADER_BYTES]);
             let emptied = reader.take(&mut self.block, BLOCK_BYTES);
             let run = self.block.len() - start - RUN_HEADER_BYTES;
             self.highest = self.highest.max(reader.last().epoch());
             if run == 0 {
                 self.block.truncate(start);
             } else {
-                self.block[start..start + RUN_HEADER_BYTES]
+                self.block.block_mut()[start..start + RUN_HEADER_BYTES]
                     .copy_from_slice(&(run as u64).to_le_bytes());
             }
             if !emptied {
@@ -244,9 +244,7 @@ impl LogThread {
         let (bytes, segments) = self.appender.extent();
         figures.log_bytes.set(bytes);
         figures.segments.set(segments);
-        if self.block.capacity() > 4 * BLOCK_BYTES {
-            self.block = Vec::new();
-        }
+        self.block.shrink_to(4 * BLOCK_BYTES);
         Ok(())
     }
 
@@ -382,8 +380,7 @@ impl LogThread {
         self.cycle();
         self.sync_now();
         if !self.core.is_faulty() && self.core.durable() >= self.marked {
-            self.block.clear();
-            self.block.resize(BLOCK_HEADER_BYTES, 0);
+            self.block.begin(self.appender.lead());
             let written = self.append(self.written);
             match written {
                 Ok(()) => self.sync_now(),
