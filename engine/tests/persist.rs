@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use engine::persist::snapshot::SnapshotOptions;
 use engine::persist::testing::MemoryDisk;
-use engine::persist::{Damage, Directory, Fsync, Options, Persistence, Progress, Stage};
+use engine::persist::{Damage, Directory, Fsync, Meter, Options, Persistence, Progress, Stage};
 use engine::{Engine, Halt, Journal, Tid};
 
 const NOW_MS: u64 = 1_700_000_000_000;
@@ -105,6 +106,27 @@ fn the_durable_epoch_reaches_a_write_and_wakes_its_host() {
     let status = log.log_status();
     assert!(status.syncs >= 1 && status.blocks >= 50, "{status:?}");
     assert_eq!(status.fault, None);
+}
+
+/// The length by which a log is cut when it has grown was that of the last block: nobody wrote
+/// after a snapshot, so the log seemed as long as before and was cut again and again.
+#[test]
+fn the_length_of_the_log_is_told_as_soon_as_it_was_cut() {
+    let scratch = Scratch::new("extent");
+    let options = Options { segment_bytes: 16 << 10, ..Options::default() };
+    let (engine, log) = scratch.open(options);
+    let mut session = engine.session();
+    session.set_journal(log.journal());
+    for round in 0..200_u32 {
+        set(&mut session.enter(NOW_MS), &round.to_le_bytes(), &[7; 1_000]);
+        log.sync().unwrap();
+    }
+    drop(session);
+    let before = log.log_status();
+    assert!(before.segments > 5, "{before:?}");
+    log.snapshot(&SnapshotOptions::default(), &Meter::default()).unwrap();
+    let after = log.log_status();
+    assert!(after.segments <= 2 && after.log_bytes < before.log_bytes / 3, "{after:?}");
 }
 
 #[test]

@@ -241,11 +241,16 @@ impl LogThread {
         let figures = &self.core.figures;
         figures.blocks.add(1);
         figures.block_bytes.add(self.block.len() as u64);
-        let (bytes, segments) = self.appender.extent();
-        figures.log_bytes.set(bytes);
-        figures.segments.set(segments);
+        self.note_extent();
         self.block.shrink_to(4 * BLOCK_BYTES);
         Ok(())
+    }
+
+    /// Tells how long the log is, by which it is cut when it has grown.
+    fn note_extent(&self) {
+        let (bytes, segments) = self.appender.extent();
+        self.core.figures.log_bytes.set(bytes);
+        self.core.figures.segments.set(segments);
     }
 
     /// Syncs what the policy says, and tells what is durable.
@@ -362,7 +367,11 @@ impl LogThread {
                     self.sync_now();
                     drop(done.send(self.outcome().map(|()| self.core.durable())));
                 }
-                Order::Trim(covered, done) => drop(done.send(self.appender.trim(covered))),
+                Order::Trim(covered, done) => {
+                    let gone = self.appender.trim(covered);
+                    self.note_extent();
+                    drop(done.send(gone));
+                }
             }
         }
     }
