@@ -498,6 +498,38 @@ impl<'s> Context<'s> {
         done
     }
 
+    /// Inserts a record of a key that nobody deletes, removes or moves meanwhile; false when the key
+    /// is there. Others may insert around it: a try that got in their way is made again.
+    pub(crate) fn insert_new(
+        &mut self,
+        db: u16,
+        hash: u64,
+        key: &[u8],
+        word: Word,
+        new: NewRecord,
+    ) -> bool {
+        let matches = |word| {
+            // SAFETY: loaded under this turn's guard.
+            unsafe { key_record(word) }.key() == key
+        };
+        let done = loop {
+            let pinned = self.pinned(db);
+            if self.map(db).insert(hash, word, matches, &self.shared.residents, pinned) {
+                break true;
+            }
+            if !self.lookup(db, hash, key).is_null() {
+                break false;
+            }
+            spin_hint();
+        };
+        let pointer = new.publish();
+        if !done {
+            // SAFETY: not in the map (any more), but others may be comparing its key.
+            unsafe { self.guard.retire(pointer, 64) };
+        }
+        done
+    }
+
     /// Books a published record, as it stood before it was, and remembers its tombstone.
     pub(crate) fn settle(
         &mut self,
