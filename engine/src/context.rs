@@ -498,8 +498,8 @@ impl<'s> Context<'s> {
         done
     }
 
-    /// Inserts a record of a key that nobody deletes, removes or moves meanwhile; false when the key
-    /// is there. Others may insert around it: a try that got in their way is made again.
+    /// Inserts a record of a key that nobody removes or moves meanwhile; false when the key is
+    /// there. Others may insert around it: a try that got in their way is made again.
     pub(crate) fn insert_new(
         &mut self,
         db: u16,

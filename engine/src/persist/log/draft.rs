@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     fn payload(len: usize) -> Vec<u8> {
-        (0..len).map(|at| u8::try_from(at % 251).unwrap()).collect()
+        (0..len).map(|at| u8::try_from(at % 251).expect("below 256")).collect()
     }
 
     #[test]
