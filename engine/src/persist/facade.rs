@@ -113,6 +113,8 @@ pub struct Recovery {
     pub snapshot_epoch: u64,
     /// See `snapshot_epoch`.
     pub snapshot_keys: u64,
+    /// Its bytes before compression.
+    pub snapshot_raw_bytes: u64,
     /// Newer snapshots that are damaged, and what is wrong with them: the log reached back to the
     /// one before, so nothing is lost. They stay until a newer snapshot is there.
     pub damaged_snapshots: Vec<String>,
@@ -214,6 +216,7 @@ impl Persistence {
         let recovery = Recovery {
             snapshot_epoch: loading.header.epoch,
             snapshot_keys: loading.summary.keys,
+            snapshot_raw_bytes: loading.summary.raw_bytes,
             damaged_snapshots: restored.damaged.iter().map(chain_of).collect(),
             entries: found.entries,
             dropped: found.dropped,
@@ -381,6 +384,8 @@ impl Persistence {
         let was_faulty = self.fault().is_some();
         if was_faulty {
             self.reopen()?;
+        } else {
+            self.order(Order::Rotate).context(ErrorKind::Io, "beginning a segment of the log")?;
         }
         #[cfg(feature = "scripting")]
         let functions = || self.engine.dump_functions();

@@ -65,8 +65,11 @@ pub(crate) struct Durability {
     meter: Meter,
     /// The last snapshot that worked since the start.
     last: Mutex<Option<Snapshotted>>,
-    /// Bytes of the newest snapshot: what the log's growth is measured by.
+    /// Bytes of the newest snapshot's file.
     base_bytes: Counter,
+    /// The same before compression: what the log, which is not compressed, has to be as long as
+    /// for a start to take twice the time.
+    base_raw_bytes: Counter,
     /// The journal of the background work, until that takes it.
     maintenance: Mutex<Option<Box<dyn Journal>>>,
     /// To the durability thread: look at the books.
@@ -87,6 +90,7 @@ impl Default for Durability {
             meter: Meter::default(),
             last: Mutex::default(),
             base_bytes: Counter::default(),
+            base_raw_bytes: Counter::default(),
             maintenance: Mutex::default(),
             bell: Mutex::default(),
             save_failed: AtomicBool::new(false),

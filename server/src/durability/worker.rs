@@ -120,6 +120,7 @@ fn recover(shared: &Arc<Shared>, durability: &Durability) -> Result<(), Error> {
         opened.map_err(|error| error.context(format!("loading the data in {shown}")))?;
     report(&persistence, durability.loading.elapsed());
     durability.base_bytes.set(newest_snapshot_bytes(directory));
+    durability.base_raw_bytes.set(persistence.recovery().snapshot_raw_bytes);
     let waking = Arc::downgrade(shared);
     persistence.set_waker(Arc::new(move || wake(&waking)));
     *lock(&durability.maintenance) = Some(persistence.journal());
@@ -195,7 +196,7 @@ fn follow_rules(shared: &Shared, durability: &Durability, settings: &Settings) {
         &settings.durability,
         Instant::now(),
         shared.admin.stats().changes(),
-        (status.log_bytes, durability.base_bytes.get()),
+        (status.log_bytes, durability.base_raw_bytes.get()),
     );
     match asked {
         Some(Purpose::Rewrite) => tracing::info!("the log has grown: writing a snapshot"),
@@ -221,6 +222,7 @@ fn run(shared: &Shared, durability: &Durability, settings: &Settings, purpose: P
             );
             *lock(&durability.last) = Some(done);
             durability.base_bytes.set(done.summary.file_bytes);
+            durability.base_raw_bytes.set(done.summary.raw_bytes);
         }
         Err(error) => tracing::warn!("the snapshot failed: {error}"),
     }

@@ -128,6 +128,11 @@ impl Appender {
         })
     }
 
+    /// Whether the current segment is long enough for a start to feel it.
+    pub(crate) fn is_worth_ending(&self) -> bool {
+        self.current.as_ref().is_some_and(|segment| segment.bytes > AHEAD_BYTES as u64)
+    }
+
     /// Begins a segment; its name and header are durable when this returns.
     ///
     /// # Errors

@@ -47,6 +47,8 @@ pub(crate) enum Order {
     Heal(Sender<io::Result<()>>),
     /// Begin a segment behind a gap, after a fault: a snapshot is about to be cut.
     Reopen(Sender<io::Result<()>>),
+    /// Begin a segment: a snapshot is about to be cut, after which the others may go.
+    Rotate(Sender<io::Result<()>>),
     /// Sync what is written now.
     Sync(Sender<io::Result<u64>>),
     /// Let go of what a durable snapshot of this epoch covers; answers with files to remove.
@@ -227,12 +229,7 @@ impl LogThread {
     fn append(&mut self, epoch: u64) -> io::Result<()> {
         let synced = self.vouched;
         if self.appender.is_full(self.block.len()) {
-            self.appender.begin(Beginning {
-                kind: Kind::Next,
-                base: self.marked,
-                highest: self.highest,
-                synced,
-            })?;
+            self.begin_next()?;
         }
         self.appender.set_reserve(self.core.fsync() == Fsync::Always);
         self.appender.append(&mut self.block, (epoch, synced, self.highest))?;
@@ -362,6 +359,7 @@ impl LogThread {
                 }
                 Order::Heal(done) => drop(done.send(self.heal())),
                 Order::Reopen(done) => drop(done.send(self.reopen())),
+                Order::Rotate(done) => drop(done.send(self.rotate())),
                 Order::Sync(done) => {
                     self.cycle();
                     self.sync_now();
@@ -398,6 +396,27 @@ impl LogThread {
         }
         self.core.wake();
         self.outcome()
+    }
+
+    /// Ends the current segment, so that it may go with the snapshot to come.
+    fn rotate(&mut self) -> io::Result<()> {
+        if self.core.is_faulty() || !self.appender.is_worth_ending() {
+            return Ok(());
+        }
+        let begun = self.begin_next();
+        if let Err(error) = &begun {
+            self.fail("beginning a segment of the log", error);
+        }
+        begun
+    }
+
+    fn begin_next(&mut self) -> io::Result<()> {
+        self.appender.begin(Beginning {
+            kind: Kind::Next,
+            base: self.marked,
+            highest: self.highest,
+            synced: self.vouched,
+        })
     }
 
     fn reopen(&mut self) -> io::Result<()> {

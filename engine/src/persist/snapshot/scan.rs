@@ -13,7 +13,9 @@
 //! - N3: after the cut has ended, what is in the mail is all there is (cut.rs, C4).
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
 
 use crate::LargeString;
 use crate::Text;
@@ -22,14 +24,23 @@ use crate::cut::{Claimed, Cut};
 use crate::guard::Guard;
 use crate::intent::resolve;
 use crate::map::GROUPS;
+use crate::map::word::Word;
 use crate::object::ObjectRef;
 use crate::persist::meter::Meter;
+use crate::prefetch;
 use crate::record::Record;
 use crate::shared::{Public, Shared};
 use crate::sync::{AtomicUsize, Ordering};
 
 /// Buckets of one slice: some five hundred keys, so that what is pinned meanwhile stays small.
 const SLICE_BUCKETS: usize = 64;
+/// Buckets whose records are fetched together: twice as fast as one after the other.
+const GROUP_BUCKETS: usize = 8;
+/// Values from the mail that are fetched ahead.
+const MAIL_AHEAD: usize = 8;
+/// After so much work a scanner lets others have its core: what a request waits for at the most
+/// where a reactor shares it, beside the compression of a block, which takes about as long.
+const STRETCH: Duration = Duration::from_millis(1);
 /// Bytes of records after which a slice ends early.
 const SLICE_BYTES: usize = 1 << 20;
 /// How long a scanner rests when all it has left is being edited, or waits for a long command.
@@ -162,10 +173,14 @@ impl<'a> Scan<'a> {
         taker: &mut impl Taker,
     ) {
         let mut position = Some(first);
+        let mut pace = Pace::new();
         while let Some(at) = position.filter(|&at| at <= last) {
             self.read_mail(taker);
+            pace.step();
             position = self.slice(db, at, last, own, missed, taker);
+            pace.step();
             taker.settle();
+            pace.step();
         }
     }
 
@@ -184,12 +199,22 @@ impl<'a> Scan<'a> {
         let mut lumps: Vec<(Box<[u8]>, Option<u64>, Lump)> = Vec::new();
         let (mut taken, mut bytes) = (0, 0);
         let mut position = Some(from);
+        let mut words: SmallVec<[Word; 64]> = SmallVec::new();
         let guard = self.shared.collector.enter();
-        for _ in 0..SLICE_BUCKETS {
-            let next = position.filter(|&at| at <= last && bytes < SLICE_BYTES);
-            let Some(at) = next else { break };
-            position = map.scan_bucket(at, &self.shared.residents, |word| {
-                // SAFETY: loaded under the guard.
+        for _ in 0..SLICE_BUCKETS / GROUP_BUCKETS {
+            for _ in 0..GROUP_BUCKETS {
+                let next = position.filter(|&at| at <= last && bytes < SLICE_BYTES);
+                let Some(at) = next else { break };
+                position = map.scan_bucket(at, &self.shared.residents, |word| {
+                    let record = std::ptr::with_exposed_provenance::<u8>(word.address());
+                    prefetch::address(record);
+                    prefetch::address(record.wrapping_add(64));
+                    words.push(word);
+                });
+            }
+            for word in words.drain(..) {
+                // SAFETY: loaded under the guard. Who has replaced it since has claimed it, or
+                // claims it now.
                 let (_, record) = unsafe { resolve(word) };
                 match self.claim(record, own) {
                     // By its own hash: buckets may be others when it is looked at again.
@@ -207,7 +232,7 @@ impl<'a> Scan<'a> {
                         lumps.push((record.key().into(), record.expire_at_ms(), lump));
                     }
                 }
-            });
+            }
         }
         drop(guard);
         for (key, deadline_ms, lump) in lumps {
@@ -277,7 +302,10 @@ impl<'a> Scan<'a> {
         };
         self.cut.collect(|batch| {
             self.count(batch.len() as u64);
-            for claimed in &batch {
+            for (at, claimed) in batch.iter().enumerate() {
+                if let Some(Claimed::Record { pointer, .. }) = batch.get(at + MAIL_AHEAD) {
+                    prefetch::address(pointer.cast_const().cast());
+                }
                 match claimed {
                     Claimed::Object { db, key, deadline_ms, object } => {
                         let source = Source::Object(object);
@@ -299,6 +327,25 @@ impl<'a> Scan<'a> {
 
     fn count(&self, taken: u64) {
         self.meter.add_keys(taken);
+    }
+}
+
+/// Gives the processor away now and then.
+struct Pace {
+    since: Instant,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self { since: Instant::now() }
+    }
+
+    /// Lets others have the core when this thread has had it for long enough.
+    fn step(&mut self) {
+        if self.since.elapsed() >= STRETCH {
+            std::thread::yield_now();
+            self.since = Instant::now();
+        }
     }
 }
 

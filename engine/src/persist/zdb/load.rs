@@ -9,17 +9,22 @@ use std::io::Read;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
+use smallvec::SmallVec;
+
 use super::entry::Entry;
 use super::error::{ZdbError, ZdbFlaw};
 use super::format::{BlockKind, Header, Summary};
 use super::reader::{Block, Reader, Unpacker};
 use crate::persist::meter::Meter;
 use crate::persist::rdb::value::Rules;
+use crate::session::Ahead;
 use crate::sync::{AtomicBool, Ordering};
 use crate::{Engine, Session, Turn};
 
 /// Blocks read ahead, for each thread that decodes.
 const AHEAD: usize = 2;
+/// Entries whose places in the map are fetched together.
+const GROUP: usize = 32;
 
 /// What a file was, once it is loaded.
 #[derive(Clone, Debug, Default)]
@@ -197,21 +202,35 @@ impl Crew<'_> {
         let mut turn = session.enter(0);
         let rules = turn.rules();
         let mut keys = 0;
+        let mut group: Vec<Entry<'_>> = Vec::with_capacity(GROUP);
         let done = block.entries(raw, &rules, |entry| {
             keys += 1;
-            put(&mut turn, entry, self.databases)
+            if entry.db >= self.databases {
+                return Err(ZdbFlaw::Database(entry.db.into()));
+            }
+            group.push(entry);
+            if group.len() == GROUP { put(&mut turn, &mut group) } else { Ok(()) }
         });
+        let mut rest = || put(&mut turn, &mut group).map_err(|flaw| block.damage(flaw));
+        let done = done.and_then(|()| rest());
         self.meter.add_keys(keys);
         done
     }
 }
 
-fn put(turn: &mut Turn<'_>, entry: Entry<'_>, databases: u16) -> Result<(), ZdbFlaw> {
-    let Entry { db, key, expire_at_ms, value, .. } = entry;
-    if db >= databases {
-        return Err(ZdbFlaw::Database(db.into()));
+/// Inserts entries; where they go is fetched for all of them first.
+fn put(turn: &mut Turn<'_>, group: &mut Vec<Entry<'_>>) -> Result<(), ZdbFlaw> {
+    let ahead: SmallVec<[Ahead<'_>; GROUP]> = group
+        .iter()
+        .map(|entry| Ahead { db: entry.db, key: entry.key, value: false, element: None })
+        .collect();
+    turn.prefetch(&ahead);
+    for Entry { db, key, expire_at_ms, value, .. } in group.drain(..) {
+        if !turn.load(db, key, value, expire_at_ms, None) {
+            return Err(ZdbFlaw::Duplicate);
+        }
     }
-    if turn.load(db, key, value, expire_at_ms, None) { Ok(()) } else { Err(ZdbFlaw::Duplicate) }
+    Ok(())
 }
 
 /// Loads a file into an engine that nobody uses yet, on `threads` threads besides this one.

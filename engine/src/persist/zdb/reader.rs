@@ -219,6 +219,11 @@ impl Block {
         self.header.is_last
     }
 
+    /// Damage of this block.
+    pub(super) fn damage(&self, flaw: ZdbFlaw) -> ZdbError {
+        damaged(self.offset, flaw)
+    }
+
     /// Calls `each` with every entry in its content (`raw`), which is that of a block of whole
     /// entries, or of all parts of one.
     ///
@@ -246,10 +251,10 @@ impl Block {
                 db = Some(entry.db);
                 each(entry)
             });
-            done.map_err(|flaw| damaged(self.offset, flaw))?;
+            done.map_err(|flaw| self.damage(flaw))?;
         }
         if input.left() > 0 {
-            return Err(damaged(self.offset, ZdbFlaw::Counts));
+            return Err(self.damage(ZdbFlaw::Counts));
         }
         Ok(())
     }
