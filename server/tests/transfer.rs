@@ -116,6 +116,8 @@ fn a_log_in_parts_is_replayed_and_its_torn_end_is_reported() {
     }
     for preamble in ["yes", "no"] {
         let options = ["--appendonly", "yes", "--aof-use-rdb-preamble", preamble];
+        // Each second, it would put writes off while a busy disk syncs.
+        let options = [&options[..], &["--appendfsync", "always"]].concat();
         let redis = Running::start_with(&Redis, &options);
         let mut client = redis.connect();
         fill(&mut client);
