@@ -232,6 +232,8 @@ fn pops_of_waiting_clients_and_evictions_are_logged() {
         }
         assert!(info(&mut client, "evicted_keys") != "0");
         client.run("CONFIG SET maxmemory 0");
+        // A kill may take what was written in its last milliseconds.
+        client.run("WAITAOF 1 0 0");
         contents(&mut client, 1)
     };
     let running = disk.start(&[]);
