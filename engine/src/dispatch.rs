@@ -16,6 +16,7 @@ const COLLECTS_MAX: u32 = 3;
 
 impl<'s> Context<'s> {
     /// Prepares and runs one command.
+    #[inline(always)]
     pub(crate) fn dispatch(
         &mut self,
         host: &mut dyn Host,
@@ -33,6 +34,10 @@ impl<'s> Context<'s> {
     }
 
     /// Runs one command that is admitted.
+    ///
+    /// Inlined by force, as what it calls: from several places, so that the compiler would not,
+    /// and some 80 instructions per command go into passing arguments on.
+    #[inline(always)]
     pub(crate) fn prepare_and_call(
         &mut self,
         host: &mut dyn Host,
@@ -44,9 +49,17 @@ impl<'s> Context<'s> {
         }
         let single = spec.has_one_key_at_most()
             || (spec.cross_db.is_none() && spec.key_positions(args).nth(1).is_none());
-        if single {
-            return self.call(host, spec, args);
-        }
+        if single { self.call(host, spec, args) } else { self.call_prepared(host, spec, args) }
+    }
+
+    /// Runs a command of several keys.
+    #[inline(never)]
+    fn call_prepared(
+        &mut self,
+        host: &mut dyn Host,
+        spec: &'static CommandSpec,
+        args: &[&[u8]],
+    ) -> Result<(), Halt> {
         let mut keys = Vec::new();
         collect_keys(self.scope.db, spec, args, &mut keys);
         // A database that is none: the handler answers the error.
@@ -72,6 +85,7 @@ impl<'s> Context<'s> {
     }
 
     /// Calls the handler in the mode that was prepared.
+    #[inline(always)]
     pub(crate) fn call(
         &mut self,
         host: &mut dyn Host,

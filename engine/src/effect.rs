@@ -68,6 +68,7 @@ impl Context<'_> {
     }
 
     /// Calls a handler and stages the effect that its writes owe.
+    #[inline(never)]
     pub(crate) fn call_logged(
         &mut self,
         host: &mut dyn Host,

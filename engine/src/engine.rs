@@ -193,6 +193,18 @@ impl Tunables {
         self.thresholds.read()
     }
 
+    /// [`Thresholds::list_size_max`] alone.
+    #[inline]
+    pub(crate) fn list_size_max(&self) -> i64 {
+        self.thresholds.list_size_max()
+    }
+
+    /// [`Thresholds::hash_entries_max`] and [`Thresholds::hash_value_max`] alone.
+    #[inline]
+    pub(crate) fn hash_sizes_max(&self) -> (usize, usize) {
+        self.thresholds.hash_sizes_max()
+    }
+
     /// Sets them.
     pub fn set_thresholds(&self, thresholds: Thresholds) {
         self.thresholds.write(thresholds);

@@ -381,7 +381,7 @@ impl Record {
     #[inline]
     pub(crate) fn object(&self) -> Option<std::mem::ManuallyDrop<ObjectRef>> {
         let kind = self.bits() & KIND_MASK;
-        if self.encoding_bits() != ENCODING_OBJECT || kind == 0 || kind == KIND_TOMBSTONE {
+        if kind == 0 || self.encoding_bits() != ENCODING_OBJECT || kind == KIND_TOMBSTONE {
             return None;
         }
         let (_, at) = self.split();
@@ -442,13 +442,20 @@ impl Record {
 
     /// When the sweep has something to do here: the key's deadline, or that of the first part of
     /// the value which has one of its own. [`NEVER`] for neither.
+    #[inline]
     pub(crate) fn wake_at_ms(&self) -> u64 {
         let own = self.expire_at_ms().unwrap_or(NEVER);
         own.min(self.parts_wake_at_ms())
     }
 
     /// When the first part of the value expires.
+    #[inline]
     pub(crate) fn parts_wake_at_ms(&self) -> u64 {
+        // Asked at every write, and most are of strings.
+        if self.bits() & KIND_MASK == 0 { NEVER } else { self.collection_wake_at_ms() }
+    }
+
+    fn collection_wake_at_ms(&self) -> u64 {
         match (self.object(), self.packed()) {
             (Some(object), _) => object.earliest_ms(),
             (None, Some((code, bytes))) => {
@@ -470,10 +477,10 @@ impl Record {
     #[must_use]
     pub fn memory(&self) -> usize {
         let own = block_bytes(self.tail.len());
-        if self.is_large() {
-            return own + self.large().memory();
+        if self.bits() & KIND_MASK != 0 {
+            return own + self.object().map_or(0, |object| object.memory());
         }
-        own + self.object().map_or(0, |object| object.memory())
+        if self.is_large() { own + self.large().memory() } else { own }
     }
 
     /// What `OBJECT ENCODING` answers for a value that is in the record itself; objects answer

@@ -25,8 +25,9 @@ use crate::host::{Halt, Host};
 use crate::intent::{key_record, resolve};
 use crate::journal::Journal;
 use crate::kind::Kind;
-use crate::latch::Latch;
-use crate::map::segment::Pinned;
+use crate::map::Map;
+use crate::map::bucket::Bucket;
+use crate::map::segment::{Pinned, Segment};
 use crate::record::Record;
 use crate::reply::Discard;
 use crate::shared::{Fallow, Public, Shared, Standing};
@@ -187,6 +188,13 @@ pub struct Ahead<'k> {
     pub element: Option<&'k [u8]>,
 }
 
+impl Ahead<'_> {
+    #[inline]
+    fn names_key_of(&self, other: &Ahead<'_>) -> bool {
+        self.db == other.db && self.key == other.key
+    }
+}
+
 /// One loop turn: commands run in it, one after the other.
 #[derive(Debug)]
 pub struct Turn<'s> {
@@ -203,7 +211,6 @@ pub struct Turn<'s> {
 
 /// Elements of one collection that a batch will look for; asks for them when dropped.
 struct Run<'a> {
-    latch: &'a Latch,
     record: &'a Record,
     elements: SmallVec<[&'a [u8]; 64]>,
     /// Left after the elements were asked for.
@@ -245,16 +252,27 @@ impl Turn<'_> {
     pub fn prefetch(&mut self, keys: &[Ahead<'_>]) {
         const GROUP: usize = 64;
         let mut hashes = [0_u64; GROUP];
+        let mut segments: [Option<&Segment>; GROUP] = [None; GROUP];
+        let mut buckets: [Option<&Bucket>; GROUP] = [None; GROUP];
         for group in keys.chunks(GROUP) {
-            for (hash, ahead) in hashes.iter_mut().zip(group) {
-                *hash = self.shared.residents.hash_key(ahead.key);
-                self.shared.map(ahead.db).prefetch_segment(*hash);
+            let mut last: Option<(&Ahead<'_>, u64)> = None;
+            for (i, ahead) in group.iter().enumerate() {
+                // Requests of one batch often go to the same key: it is asked for once.
+                (hashes[i], segments[i]) = match last {
+                    Some((last, hash)) if last.names_key_of(ahead) => (hash, None),
+                    _ => {
+                        let hash = self.shared.residents.hash_key(ahead.key);
+                        (hash, self.shared.map(ahead.db).prefetch_segment(hash))
+                    }
+                };
+                last = Some((ahead, hashes[i]));
             }
-            for (hash, ahead) in hashes.iter().zip(group) {
-                self.shared.map(ahead.db).prefetch_chain(*hash);
+            for i in 0..group.len() {
+                buckets[i] = segments[i].map(|segment| Map::prefetch_chain(segment, hashes[i]));
             }
-            for (hash, ahead) in hashes.iter().zip(group) {
-                self.shared.map(ahead.db).prefetch_entry(*hash, |word| {
+            for (i, ahead) in group.iter().enumerate() {
+                let Some(bucket) = buckets[i] else { continue };
+                Map::prefetch_entry(bucket, hashes[i], |word| {
                     let record = std::ptr::with_exposed_provenance::<u8>(word.address());
                     crate::prefetch::address(record);
                     if ahead.value {
@@ -270,32 +288,40 @@ impl Turn<'_> {
 
     /// Asks for elements of large collections. One whose editor is inside is left out.
     fn prefetch_elements(&self, hashes: &[u64], group: &[Ahead<'_>]) {
-        // Requests of one batch often go to the same collection: it is asked once for all.
+        // Requests of one batch often go to the same collection: it is looked up once, and asked
+        // once for all.
         let mut run: Option<Run<'_>> = None;
+        let mut last: Option<&Ahead<'_>> = None;
         for (&hash, ahead) in hashes.iter().zip(group) {
+            let is_same = last.is_some_and(|last| last.names_key_of(ahead));
+            let was_asked = last.is_some_and(|last| last.element.is_some());
+            last = Some(ahead);
             let Some(element) = ahead.element else { continue };
-            let books = &self.own.books[usize::from(ahead.db)];
-            let pinned = Pinned { guard: &self.guard, index_bytes: &books.index_bytes };
-            let matches = |word| {
-                // SAFETY: loaded under this turn's guard.
-                unsafe { key_record(word) }.key() == ahead.key
-            };
-            let Some(word) = self.shared.map(ahead.db).find(hash, matches, pinned) else {
-                continue;
-            };
-            // SAFETY: loaded under this turn's guard.
-            let (_, record) = unsafe { resolve(word) };
-            let Some(latch) = record.latch() else { continue };
-            if run.as_ref().is_none_or(|run| !std::ptr::eq(run.latch, latch)) {
-                // A place is left before the next one is taken.
-                drop(run.take());
-                let Some(place) = Presence::enter(&self.own.reading, latch) else { continue };
-                run = Some(Run { latch, record, elements: SmallVec::new(), _place: place });
+            if !(is_same && was_asked) {
+                self.begin_run(&mut run, hash, ahead);
             }
             if let Some(run) = &mut run {
                 run.elements.push(element);
             }
         }
+    }
+
+    /// Begins a run at the collection of a key, if it is a large one.
+    fn begin_run<'t>(&'t self, run: &mut Option<Run<'t>>, hash: u64, ahead: &Ahead<'_>) {
+        let books = &self.own.books[usize::from(ahead.db)];
+        let pinned = Pinned { guard: &self.guard, index_bytes: &books.index_bytes };
+        let matches = |word| {
+            // SAFETY: loaded under this turn's guard.
+            unsafe { key_record(word) }.key() == ahead.key
+        };
+        // A place is left before the next one is taken.
+        drop(run.take());
+        let Some(word) = self.shared.map(ahead.db).find(hash, matches, pinned) else { return };
+        // SAFETY: loaded under this turn's guard.
+        let (_, record) = unsafe { resolve(word) };
+        let Some(latch) = record.latch() else { return };
+        let Some(place) = Presence::enter(&self.own.reading, latch) else { return };
+        *run = Some(Run { record, elements: SmallVec::new(), _place: place });
     }
 
     /// Runs one command: makes room, takes its keys, calls its handler, commits.

@@ -64,17 +64,37 @@ impl Default for SharedThresholds {
 
 impl SharedThresholds {
     #[inline]
+    fn number(&self, at: usize) -> u64 {
+        // ORDER: Relaxed (unpaired); a setting takes effect soon, and orders nothing.
+        self.0[at].load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn size(&self, at: usize) -> usize {
+        usize::try_from(self.number(at)).unwrap_or(usize::MAX)
+    }
+
+    /// [`Thresholds::list_size_max`] alone: loads of the others would be made, wanted or not.
+    #[inline]
+    pub(crate) fn list_size_max(&self) -> i64 {
+        self.number(3).cast_signed()
+    }
+
+    /// [`Thresholds::hash_entries_max`] and [`Thresholds::hash_value_max`] alone.
+    #[inline]
+    pub(crate) fn hash_sizes_max(&self) -> (usize, usize) {
+        (self.size(0), self.size(1))
+    }
+
+    #[inline]
     pub(crate) fn read(&self) -> Thresholds {
-        let number = |at: usize| {
-            // ORDER: Relaxed (unpaired); a setting takes effect soon, and orders nothing.
-            self.0[at].load(Ordering::Relaxed)
-        };
-        let size = |at| usize::try_from(number(at)).unwrap_or(usize::MAX);
+        let size = |at| self.size(at);
+        let (hash_entries_max, hash_value_max) = self.hash_sizes_max();
         Thresholds {
-            hash_entries_max: size(0),
-            hash_value_max: size(1),
+            hash_entries_max,
+            hash_value_max,
             hll_sparse_bytes_max: size(2),
-            list_size_max: number(3).cast_signed(),
+            list_size_max: self.list_size_max(),
             set_intset_entries_max: size(4),
             set_entries_max: size(5),
             set_value_max: size(6),

@@ -124,6 +124,8 @@ impl Batch {
         let group = if connection.state.authenticated { GROUP } else { 1 };
         let parser = &mut connection.parser;
         parser.set_authenticated(connection.state.authenticated);
+        // Pipelines repeat themselves: a name is looked up when it is another one.
+        let mut last: (&[u8], _) = (&[], None);
         while self.requests.len() < group {
             let first = args.len();
             let rest = &buffer[at..];
@@ -143,7 +145,10 @@ impl Batch {
             };
             let (start, end) = (at, at + taken);
             if let Some(name) = args.get(first) {
-                let spec = lookup(name);
+                if *name != last.0 {
+                    last = (name, lookup(name));
+                }
+                let spec = last.1;
                 let count = args.len() - first;
                 self.requests.push(Parsed { spec, start, end, first, count });
             }

@@ -189,6 +189,9 @@ pub(crate) fn execute(
     if state.closing { Flow::Close } else { flow }
 }
 
+/// Inlined by force, as [`run`] and [`conclude`]: a request passes all of them, and has eight
+/// arguments to pass on.
+#[inline(always)]
 fn checked(
     core: &mut Core,
     turn: &mut Turn<'_>,
@@ -336,6 +339,7 @@ fn refuse(state: &mut ClientState, reply: &mut Reply<'_>, error: &CommandError) 
     Flow::Next
 }
 
+#[inline(always)]
 fn run(
     core: &mut Core,
     turn: &mut Turn<'_>,
@@ -394,6 +398,7 @@ pub(crate) struct Ran<'a> {
 }
 
 /// What has to be done after every command: its consequences for others, its error, its figures.
+#[inline(always)]
 pub(crate) fn conclude(
     core: &mut Core,
     turn: &mut Turn<'_>,

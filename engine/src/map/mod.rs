@@ -89,17 +89,29 @@ impl Map {
     pub fn find(
         &self,
         hash: u64,
-        mut matches: impl FnMut(Word) -> bool,
+        matches: impl FnMut(Word) -> bool,
         pinned: Pinned<'_>,
     ) -> Option<Word> {
+        self.find_slot(hash, matches, pinned).map(|(_, word)| word)
+    }
+
+    /// The same with its slot. As long as that holds exactly this word, the entry is current: a
+    /// replaced segment's words are frozen, and the word found is not.
+    #[inline]
+    pub fn find_slot<'m>(
+        &'m self,
+        hash: u64,
+        mut matches: impl FnMut(Word) -> bool,
+        pinned: Pinned<'m>,
+    ) -> Option<(&'m AtomicU64, Word)> {
         let mut segment = self.group(hash).segment(hash)?;
         loop {
             let found = segment.chain(hash).find(tag_of(hash), &mut matches);
             if !found.frozen {
-                return found.entry.map(|(_, word)| word);
+                return found.entry;
             }
             let Some(successor) = segment.successor(hash) else {
-                return found.entry.map(|(_, word)| word);
+                return found.entry;
             };
             self.group(hash).repair(hash, pinned);
             segment = successor;
@@ -296,28 +308,28 @@ impl Map {
         }
     }
 
-    /// Hints that the segment of `hash` will be looked at soon.
+    /// Hints that the segment of `hash` will be looked at soon; the segment, for
+    /// [`Map::prefetch_chain`].
     #[inline]
-    pub fn prefetch_segment(&self, hash: u64) {
-        if let Some(segment) = self.group(hash).segment(hash) {
-            crate::prefetch::read(segment);
-        }
+    pub fn prefetch_segment(&self, hash: u64) -> Option<&Segment> {
+        let segment = self.group(hash).segment(hash)?;
+        crate::prefetch::read(segment);
+        Some(segment)
     }
 
-    /// Hints that the chain of `hash` will be looked at soon; its segment should be cached.
+    /// Hints that the chain of `hash` will be looked at soon; its first bucket, for
+    /// [`Map::prefetch_entry`]. The segment should be cached.
     #[inline]
-    pub fn prefetch_chain(&self, hash: u64) {
-        if let Some(segment) = self.group(hash).segment(hash) {
-            crate::prefetch::read(segment.chain(hash));
-        }
+    pub fn prefetch_chain(segment: &Segment, hash: u64) -> &Bucket {
+        let bucket = segment.chain(hash);
+        crate::prefetch::read(bucket);
+        bucket
     }
 
     /// Calls `hint` with the words that may be the entry of `hash`, for prefetching what is behind
     /// them; the bucket should be cached.
     #[inline]
-    pub fn prefetch_entry(&self, hash: u64, mut hint: impl FnMut(Word)) {
-        let Some(segment) = self.group(hash).segment(hash) else { return };
-        let bucket = segment.chain(hash);
+    pub fn prefetch_entry(bucket: &Bucket, hash: u64, mut hint: impl FnMut(Word)) {
         let words: [Word; bucket::SLOTS] = std::array::from_fn(|i| load(bucket.slot(i)));
         for i in tags::matching(&words, tag_of(hash)) {
             if !words[i].is_empty() && !words[i].is_overflow() {

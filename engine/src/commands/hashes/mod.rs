@@ -42,12 +42,8 @@ struct Done<R> {
 }
 
 fn limits(context: &Context<'_>) -> Limits {
-    let thresholds = context.thresholds();
-    Limits {
-        entries_max: thresholds.hash_entries_max,
-        value_max: thresholds.hash_value_max,
-        seed: context.table_seed(),
-    }
+    let (entries_max, value_max) = context.shared.tunables.hash_sizes_max();
+    Limits { entries_max, value_max, seed: context.table_seed() }
 }
 
 /// Edits the hash at `args[1]`, in which no argument is an expired field; `None` when the key is

@@ -19,7 +19,7 @@ use crate::{Class, Context, Halt, ReplySink};
 /// The largest block of a list, as configured now.
 #[inline]
 fn limit(context: &Context<'_>) -> BlockLimit {
-    BlockLimit::from_setting(context.thresholds().list_size_max)
+    BlockLimit::from_setting(context.shared.tunables.list_size_max())
 }
 
 fn reply_len(sink: &mut dyn ReplySink, len: usize) {
