@@ -34,7 +34,7 @@ use crate::map::{Map, Place, tag_of};
 use crate::record::{Header, NewRecord, Record, Value};
 use crate::session::State;
 use crate::shared::{Fallow, Public, Shared, Standing};
-use crate::sync::spin_hint;
+use crate::sync::{AtomicU64, spin_hint};
 use crate::thresholds::Thresholds;
 use crate::tid::Tid;
 use crate::transaction::Transaction;
@@ -104,7 +104,7 @@ impl std::fmt::Debug for Context<'_> {
 /// A slot that an update may change.
 #[derive(Clone, Copy)]
 pub(crate) struct Spot<'s> {
-    pub(crate) slot: &'s crate::sync::AtomicU64,
+    pub(crate) slot: &'s AtomicU64,
     pub(crate) word: Word,
     pub(crate) segment: &'s Segment,
     pub(crate) pointer: *mut Header,
@@ -260,7 +260,17 @@ impl<'s> Context<'s> {
         Ok(self.live(db, key))
     }
 
+    #[inline]
     pub(crate) fn live(&mut self, db: u16, key: &[u8]) -> Option<&'s Record> {
+        self.live_in_slot(db, key).map(|(record, _)| record)
+    }
+
+    /// The same with the slot and the word in it, where the record comes straight from one.
+    pub(crate) fn live_in_slot(
+        &mut self,
+        db: u16,
+        key: &[u8],
+    ) -> Option<(&'s Record, Option<(&'s AtomicU64, Word)>)> {
         let hash = self.hash(key);
         let pointer = match &self.mode {
             Mode::Transaction(transaction) => transaction.current(db, hash, key),
@@ -268,7 +278,14 @@ impl<'s> Context<'s> {
             Mode::Blind => Some(std::ptr::null_mut()),
             Mode::Alone(_) | Mode::Plain => None,
         };
-        let pointer = pointer.unwrap_or_else(|| self.lookup(db, hash, key));
+        let (pointer, slot) = match pointer {
+            Some(pointer) => (pointer, None),
+            None => {
+                let (slot, word) = self.find_slot(db, hash, key)?;
+                // SAFETY: loaded under this turn's guard.
+                (unsafe { resolve(word) }.0, (!word.is_intent()).then_some((slot, word)))
+            }
+        };
         if pointer.is_null() {
             return None;
         }
@@ -276,7 +293,7 @@ impl<'s> Context<'s> {
         let record = unsafe { Record::from_raw(pointer) };
         self.note_seen(record.tid());
         if record.is_live(self.now_ms) {
-            return Some(record);
+            return Some((record, slot));
         }
         let free = matches!(self.mode, Mode::Plain | Mode::Alone(_));
         if free && !record.is_gone() && self.mind_the_cut().is_ok() {
@@ -288,13 +305,19 @@ impl<'s> Context<'s> {
     /// The record that holds for `key` (perhaps a tombstone), or null.
     #[inline]
     pub(crate) fn lookup(&self, db: u16, hash: u64, key: &[u8]) -> *mut Header {
+        let found = self.find_slot(db, hash, key);
+        // SAFETY: loaded under this turn's guard.
+        found.map_or(std::ptr::null_mut(), |(_, word)| unsafe { resolve(word) }.0)
+    }
+
+    /// The slot that holds `key`, perhaps by an intent, and its word.
+    #[inline]
+    fn find_slot(&self, db: u16, hash: u64, key: &[u8]) -> Option<(&'s AtomicU64, Word)> {
         let matches = |word| {
             // SAFETY: loaded under this turn's guard.
             unsafe { key_record(word) }.key() == key
         };
-        let word = self.map(db).find(hash, matches, self.pinned(db));
-        // SAFETY: loaded under this turn's guard.
-        word.map_or(std::ptr::null_mut(), |word| unsafe { resolve(word) }.0)
+        self.map(db).find_slot(hash, matches, self.pinned(db))
     }
 
     /// Where `key` can be changed; waits out short transactions.

@@ -278,7 +278,11 @@ impl ObjectRef {
     pub(crate) fn weigh<T: Collection>(&self, body: &T) -> u64 {
         let now = body.memory() as u64 + size_of::<Whole<T>>() as u64;
         // ORDER: Relaxed (unpaired); a statistic, written under the latch.
-        let before = self.head().bytes.swap(now, Ordering::Relaxed);
+        let before = self.head().bytes.load(Ordering::Relaxed);
+        if before != now {
+            // ORDER: Relaxed (unpaired); as above, so nobody else writes in between.
+            self.head().bytes.store(now, Ordering::Relaxed);
+        }
         now.wrapping_sub(before)
     }
 

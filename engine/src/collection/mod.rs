@@ -287,13 +287,20 @@ impl<'s> Context<'s> {
     ) -> Result<Option<(&'s Record, Option<Presence<'s>>)>, Halt> {
         let mut spins = 0;
         loop {
-            let Some(record) = self.live(db, key) else { return Ok(None) };
+            let Some((record, slot)) = self.live_in_slot(db, key) else { return Ok(None) };
             let Some(latch) = record.latch() else { return Ok(Some((record, None))) };
             if self.has_prepared(db, key) {
                 return Ok(Some((record, None)));
             }
             if let Some(place) = Presence::enter(&self.own.reading, latch) {
-                // Y2. A hollow object's key is absent: look again.
+                // Y2: where the record was found is where it has to be now.
+                let is_there = slot.is_some_and(|(slot, word)| load(slot) == word);
+                // An editor may have been there since it was found.
+                self.note_seen(record.tid());
+                // A hollow object's key is absent: look again.
+                if is_there && record.is_live(self.now_ms) {
+                    return Ok(Some((record, Some(place))));
+                }
                 if self.live(db, key).is_some_and(|now| std::ptr::eq(now, record)) {
                     return Ok(Some((record, Some(place))));
                 }
@@ -450,8 +457,8 @@ impl<'s> Context<'s> {
         latch: &'s Latch,
         change: &mut impl FnMut(&mut T) -> Result<Edit<R>, CommandError>,
     ) -> Result<Option<R>, Halt> {
-        let _hold = self.hold(latch)?;
         let record = spot.record;
+        let _hold = self.hold(latch)?;
         // An editor may have been there since the spot was found.
         self.note_seen(record.tid());
         if load(spot.slot) != spot.word || record.is_gone() {

@@ -151,8 +151,10 @@ impl ListpackBuf {
 
     fn append(&mut self, value: Encoded<'_>) {
         self.room_back(value.whole_size());
-        value.append_to(self.bytes.unshare());
-        self.set_count(self.count + 1);
+        self.count += 1;
+        let bytes = self.bytes.unshare();
+        value.append_to(bytes);
+        write_count(bytes, self.start, self.count);
     }
 
     /// Adds a first entry. Cost: amortized O(value).
@@ -171,9 +173,11 @@ impl ListpackBuf {
         let size = value.whole_size();
         self.room_front(size);
         let from = self.start - size;
-        value.write_to(&mut self.bytes.unshare()[from..self.start]);
+        let bytes = self.bytes.unshare();
+        value.write_to(&mut bytes[from..self.start]);
         self.start = from;
-        self.set_count(self.count + 1);
+        self.count += 1;
+        write_count(bytes, from, self.count);
     }
 
     /// Removes the last entry. Cost: O(1) and the copy.
@@ -198,8 +202,10 @@ impl ListpackBuf {
     pub fn drop_back(&mut self) {
         let size = whole_size_back(&self.bytes[self.start..]);
         let end = self.bytes.len() - size;
-        self.bytes.unshare().truncate(end);
-        self.set_count(self.count - 1);
+        self.count -= 1;
+        let bytes = self.bytes.unshare();
+        bytes.truncate(end);
+        write_count(bytes, self.start, self.count);
     }
 
     /// Removes the first entry, which somebody has read already.
@@ -339,17 +345,8 @@ impl ListpackBuf {
 
     fn set_count(&mut self, count: usize) {
         self.count = count;
-        if self.bytes.is_empty() {
-            return;
-        }
-        let bytes = self.bytes.unshare();
-        match u8::try_from(count) {
-            Ok(short) if short < COUNT_LONG => bytes[self.start - 1] = short,
-            _ => {
-                let long = u32::try_from(count).expect("fewer entries than 4 GiB have bytes");
-                bytes[self.start - HEAD_BYTES] = COUNT_LONG;
-                bytes[self.start - 4..self.start].copy_from_slice(&long.to_le_bytes());
-            }
+        if !self.bytes.is_empty() {
+            write_count(self.bytes.unshare(), self.start, count);
         }
     }
 
@@ -423,6 +420,19 @@ impl ListpackBuf {
             let bytes = self.bytes.unshare();
             bytes.resize(end + (new - old), 0);
             bytes.copy_within(from + old..end, from + new);
+        }
+    }
+}
+
+/// Writes the packed count before the entries that begin at `start`.
+#[inline]
+fn write_count(bytes: &mut [u8], start: usize, count: usize) {
+    match u8::try_from(count) {
+        Ok(short) if short < COUNT_LONG => bytes[start - 1] = short,
+        _ => {
+            let long = u32::try_from(count).expect("fewer entries than 4 GiB have bytes");
+            bytes[start - HEAD_BYTES] = COUNT_LONG;
+            bytes[start - 4..start].copy_from_slice(&long.to_le_bytes());
         }
     }
 }

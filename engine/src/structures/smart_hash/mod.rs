@@ -232,17 +232,22 @@ impl SmartHash {
                 continue;
             };
             self.account(spot, before);
-            self.len += usize::from(is_new);
+            if is_new {
+                self.len += 1;
+            }
             return is_new;
         }
     }
 
-    /// Brings the sums up to date after a segment was changed (T3).
+    /// Brings the sums up to date after a segment was changed (T3). They share lines with what
+    /// every reader needs, so what has not changed is not written.
     #[inline]
     fn account(&mut self, spot: Spot, (bytes, timed): (usize, usize)) {
         let segment = self.directory.at(spot);
         let (bytes_now, timed_now) = (segment.memory(), segment.timed());
-        self.bytes = self.bytes + bytes_now - bytes;
+        if bytes_now != bytes {
+            self.bytes = self.bytes + bytes_now - bytes;
+        }
         if timed | timed_now != 0 {
             let earliest = segment.earliest();
             self.timed = self.timed + timed_now - timed;
