@@ -9,7 +9,7 @@ mod support;
 use std::sync::Barrier;
 use std::time::Instant;
 
-use support::linear::{Action, Key, Operation, Outcome, check};
+use support::linear::{Action, Key, Operation, Outcome, check, keys_of};
 use support::{Client, Random, Redis, Reply, Running, Server, Zumic};
 
 const CLIENTS: usize = 6;
@@ -20,6 +20,15 @@ fn nanos(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_nanos()).expect("a test is shorter than centuries")
 }
 
+/// Runs the commands in ARGV, each with the number of its words before it, and answers as EXEC.
+const SCRIPT: &str = "local answers, at = {}, 1 \
+     while at <= #ARGV do \
+       local count = tonumber(ARGV[at]) \
+       answers[#answers + 1] = redis.pcall(unpack(ARGV, at + 1, at + count)) \
+       at = at + count + 1 \
+     end \
+     return answers";
+
 /// One client's side of a round: does random operations and notes when and what.
 struct Recorder<'a> {
     client: &'a mut Client,
@@ -27,6 +36,8 @@ struct Recorder<'a> {
     round: u64,
     start: Instant,
     history: Vec<Operation>,
+    /// What would be sent as MULTI and EXEC is sent as a script. Of a client that watches nothing.
+    scripts: bool,
 }
 
 impl Recorder<'_> {
@@ -113,8 +124,25 @@ impl Recorder<'_> {
         }
     }
 
+    /// A script that does these; every other one declares its keys.
+    fn script_words(&self, action: &Action, actions: &[Action]) -> Vec<String> {
+        let mut keys = keys_of(action);
+        if self.history.len().is_multiple_of(2) {
+            keys.clear();
+        }
+        let mut words = vec!["EVAL".to_owned(), SCRIPT.to_owned(), keys.len().to_string()];
+        words.extend(keys.into_iter().map(|key| self.name(key)));
+        for action in actions {
+            let command = self.words(action);
+            words.push(command.len().to_string());
+            words.extend(command);
+        }
+        words
+    }
+
     fn perform(&mut self, action: Action) {
         let requests = match &action {
+            Action::Exec(_, actions) if self.scripts => vec![self.script_words(&action, actions)],
             Action::Exec(_, actions) => {
                 let mut requests = vec![vec!["MULTI".to_owned()]];
                 requests.extend(actions.iter().map(|action| self.words(action)));
@@ -282,6 +310,31 @@ fn play(recorder: &mut Recorder<'_>, random: &mut Random, keys: usize, single: b
     }
 }
 
+/// One round of one client over strings, whose transactions are scripts.
+fn play_scripts(recorder: &mut Recorder<'_>, random: &mut Random) {
+    recorder.scripts = true;
+    let connection = recorder.connection;
+    let mut value = i64::try_from(connection).expect("few clients") + 1;
+    for _ in 0..OPERATIONS {
+        let action = if random.chance(2) {
+            let count = 1 + random.below(4);
+            let queue = (0..count).map(|_| some_action(random, 3, &mut value)).collect();
+            Action::Exec(connection, queue)
+        } else if random.chance(2) {
+            Action::Mget(some_keys(random, 3))
+        } else {
+            some_action(random, 3, &mut value)
+        };
+        recorder.perform(action);
+    }
+}
+
+/// The same over collections.
+fn play_scripts_of_collections(recorder: &mut Recorder<'_>, random: &mut Random) {
+    recorder.scripts = true;
+    play_collections(recorder, random);
+}
+
 /// Plays rounds on `server` and checks each history.
 fn judge(server: &dyn Server, keys: usize, single: bool) {
     judge_with(server, &[], &|recorder: &mut Recorder<'_>, random: &mut Random| {
@@ -329,7 +382,9 @@ fn judge_with(server: &dyn Server, settings: &[&str], play: Play<'_>) {
                         let mix = u64::try_from(connection).expect("few clients") << 32;
                         let mut random = Random::new(seed ^ round ^ mix);
                         let history = Vec::new();
-                        let mut recorder = Recorder { client, connection, round, start, history };
+                        let scripts = false;
+                        let mut recorder =
+                            Recorder { client, connection, round, start, history, scripts };
                         barrier.wait();
                         play(&mut recorder, &mut random);
                         recorder.history
@@ -379,6 +434,34 @@ fn histories_of_large_collections_on_two_reactors() {
 #[test]
 fn histories_of_large_collections_on_four_reactors() {
     judge_with(&Zumic { threads: 4 }, LARGE, &play_collections);
+}
+
+#[test]
+fn histories_of_scripts_on_two_reactors() {
+    judge_with(&Zumic { threads: 2 }, &[], &play_scripts);
+}
+
+#[test]
+fn histories_of_scripts_on_four_reactors() {
+    judge_with(&Zumic { threads: 4 }, &[], &play_scripts);
+}
+
+#[test]
+fn histories_of_scripts_over_collections_on_two_reactors() {
+    judge_with(&Zumic { threads: 2 }, &[], &play_scripts_of_collections);
+}
+
+#[test]
+fn histories_of_scripts_over_large_collections_on_three_reactors() {
+    judge_with(&Zumic { threads: 3 }, LARGE, &play_scripts_of_collections);
+}
+
+#[test]
+fn histories_of_the_oracle_with_scripts() {
+    if support::process::oracle_available() {
+        judge_with(&Redis, &[], &play_scripts);
+        judge_with(&Redis, &[], &play_scripts_of_collections);
+    }
 }
 
 #[test]

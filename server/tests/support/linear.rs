@@ -257,7 +257,8 @@ impl State {
     }
 }
 
-fn keys_of(action: &Action) -> BTreeSet<Key> {
+/// The keys that an action names.
+pub(crate) fn keys_of(action: &Action) -> BTreeSet<Key> {
     match action {
         Action::Add(key, _)
         | Action::BlockingPop(key)
