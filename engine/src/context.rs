@@ -8,6 +8,7 @@
 //! - several keys, writing: they are taken by intents first ([`Mode::Transaction`]);
 //! - several keys, reading: they are looked up twice; if nothing changed they held together
 //!   ([`Mode::View`]), and after three tries they are taken;
+//! - one key in a script: what was found, and a draft ([`Mode::Single`], single.rs);
 //! - the whole store: a barrier keeps the other sessions out ([`Mode::Alone`]).
 //!
 //! Invariants
@@ -34,6 +35,7 @@ use crate::map::{Map, Place, tag_of};
 use crate::record::{Header, NewRecord, Record, Value};
 use crate::session::State;
 use crate::shared::{Fallow, Public, Shared, Standing};
+use crate::single::Single;
 use crate::sync::{AtomicU64, spin_hint};
 use crate::thresholds::Thresholds;
 use crate::tid::Tid;
@@ -57,6 +59,8 @@ pub(crate) enum Mode<'s> {
     Blind,
     /// One key, by CAS.
     Plain,
+    /// A script's one key, by a CAS at its end.
+    Single(Single),
     /// Keys taken before.
     Transaction(Transaction),
     /// Keys that held together, and the places of a reader at their objects.
@@ -276,7 +280,8 @@ impl<'s> Context<'s> {
             Mode::Transaction(transaction) => transaction.current(db, hash, key),
             Mode::View { seen, .. } => Some(seen_record(seen, db, hash, key)),
             Mode::Blind => Some(std::ptr::null_mut()),
-            Mode::Alone(_) | Mode::Plain => None,
+            Mode::Single(single) if single.is(db, key) => Some(single.current()),
+            Mode::Alone(_) | Mode::Plain | Mode::Single(_) => None,
         };
         let (pointer, slot) = match pointer {
             Some(pointer) => (pointer, None),
@@ -394,7 +399,7 @@ impl<'s> Context<'s> {
         mut decide: impl FnMut(Option<&'s Record>) -> Result<(Change<'v>, R), CommandError>,
     ) -> Result<R, Halt> {
         let hash = self.hash(key);
-        if matches!(self.mode, Mode::Transaction(_)) {
+        if matches!(self.mode, Mode::Single(_) | Mode::Transaction(_)) {
             return self.update_owned(db, hash, key, decide);
         }
         loop {
@@ -521,8 +526,8 @@ impl<'s> Context<'s> {
         done
     }
 
-    /// Inserts a record of a key that nobody removes or moves meanwhile; false when the key is
-    /// there. Others may insert around it: a try that got in their way is made again.
+    /// Inserts a record of a key that nobody deletes, removes or moves meanwhile; false when the key
+    /// is there. Others may insert around it: a try that got in their way is made again.
     pub(crate) fn insert_new(
         &mut self,
         db: u16,

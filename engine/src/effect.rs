@@ -114,7 +114,7 @@ impl Context<'_> {
 
     /// Whether writes take effect all at once, later.
     fn is_whole(&self) -> bool {
-        matches!(self.mode, Mode::Alone(_) | Mode::Transaction(_))
+        matches!(self.mode, Mode::Alone(_) | Mode::Single(_) | Mode::Transaction(_))
     }
 
     /// Stages the effect of a change of a whole value; the caller is about to write it. False if

@@ -11,8 +11,9 @@
 //! - E3: while the barrier is held, the holder is the only session inside a turn (its host, which
 //!   runs nothing meanwhile, excepted), and no turn is suspended.
 //! - E4: a nested session (a script's) is in a turn only inside a turn of its host, on the same
-//!   thread, or suspended, and counted as that before the host leaves. So who has seen the host
-//!   idle sees it idle, too, or counted.
+//!   thread, or suspended, and counted as that before the host leaves. So its host stands for it,
+//!   its own place is never used, and who has seen the host idle sees that it is outside, too, or
+//!   counted.
 //! - E5: no session outside a turn has given a TID of an epoch above the current one.
 //!
 //! Ordering edges
@@ -133,7 +134,6 @@ impl Epochs {
         debug_assert!(place.is_nested(), "only these have a host to come back in");
         // ORDER(epoch-leave): Relaxed; the host's leave publishes it.
         self.suspended.fetch_add(1, Ordering::Relaxed);
-        place.leave();
     }
 
     /// Goes on after [`Epochs::suspend`], inside a turn of the host.
@@ -144,24 +144,13 @@ impl Epochs {
         epoch
     }
 
-    /// Enters a nested session's turn, inside a turn of its host: so no barrier is
-    /// complete, and one that is being taken waits for the host.
+    /// Enters a nested session's turn, inside a turn of its host, which stands for both (E4): no
+    /// barrier is complete and no epoch of theirs closes before the host leaves.
     ///
-    /// Returns the epoch the session stands at.
+    /// Returns the epoch of the turn.
     pub fn enter_nested(&self, place: &Place) -> u64 {
         debug_assert!(place.is_nested(), "others may meet the barrier");
-        loop {
-            // ORDER(epoch-enter): Relaxed; checked again behind the fence.
-            let epoch = self.current.load(Ordering::Relaxed);
-            // ORDER(epoch-enter): Relaxed; the fence orders it before the load below.
-            place.epoch.store(epoch, Ordering::Relaxed);
-            // ORDER(epoch-enter): SeqCst; our place before our look at the epoch.
-            fence(Ordering::SeqCst);
-            // ORDER(epoch-enter): Relaxed; behind the fence.
-            if self.current.load(Ordering::Relaxed) == epoch {
-                return epoch;
-            }
-        }
+        self.current()
     }
 
     /// The current epoch.

@@ -76,7 +76,11 @@ impl<'s> Context<'s> {
     /// Undoes everything and gives the keys back (U1).
     pub(crate) fn roll_back(&mut self) {
         let mode = std::mem::replace(&mut self.mode, Mode::Plain);
-        let Mode::Transaction(transaction) = mode else { return };
+        let transaction = match mode {
+            Mode::Single(_) => return self.withdraw_whole(),
+            Mode::Transaction(transaction) => transaction,
+            _ => return,
+        };
         assert!(!transaction.irrevocable, "the token's holder never goes back");
         for owned in &transaction.owned {
             assert!(owned.new_record().is_some() || !owned.edited, "edited in place (U1)");

@@ -47,6 +47,7 @@ mod scope;
 pub mod scripting;
 mod session;
 mod shared;
+mod single;
 pub mod slab;
 pub mod structures;
 pub mod sync;

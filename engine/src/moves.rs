@@ -84,7 +84,7 @@ impl<'s> Context<'s> {
             let new = NewRecord::new(key, value, expire_at_ms);
             new.set_access(record.access());
             let staged = self.is_logged() && self.stage_record(db, key, new.as_record());
-            if matches!(self.mode, Mode::Transaction(_)) {
+            if matches!(self.mode, Mode::Single(_) | Mode::Transaction(_)) {
                 self.write_owned(db, hash, key, new);
                 self.notify_created(db, key, false);
                 if !staged {

@@ -12,6 +12,7 @@
 
 use std::ptr::null_mut;
 
+use smallvec::SmallVec;
 use zumic_error::CommandError;
 
 use crate::collection::Hold;
@@ -96,7 +97,7 @@ impl Transaction {
 
     /// The record that the transaction found, or null if there was none; `None` when it does not
     /// own the key.
-    fn found(&self, db: u16, hash: u64, key: &[u8]) -> Option<*mut Header> {
+    pub(crate) fn found(&self, db: u16, hash: u64, key: &[u8]) -> Option<*mut Header> {
         let owned = self.find(db, hash, key)?;
         Some(if owned.placed { null_mut() } else { owned.intent().old() })
     }
@@ -113,8 +114,8 @@ impl<'s> Context<'s> {
     /// Takes keys, all or none (K1).
     pub(crate) fn take(&mut self, keys: &[KeyRef<'_>]) -> Result<(), Halt> {
         debug_assert!(matches!(self.mode, Mode::Plain), "transactions do not nest");
-        let hashed = |&(db, key): &KeyRef<'_>| (db, self.hash(key), key.to_vec());
-        let mut wanted: Vec<(u16, u64, Vec<u8>)> = keys.iter().map(hashed).collect();
+        let hashed = |&(db, key)| (db, self.hash(key), key);
+        let mut wanted: SmallVec<[(u16, u64, &[u8]); 4]> = keys.iter().map(hashed).collect();
         wanted.sort_unstable();
         wanted.dedup();
         let commit = Box::into_raw(Box::new(Commit::default()));
@@ -122,7 +123,7 @@ impl<'s> Context<'s> {
         let mut transaction = Transaction { commit, owned, gentle: false, irrevocable: false };
         let mut result = Ok(());
         for (db, hash, key) in wanted {
-            match self.take_one(db, hash, &key, commit) {
+            match self.take_one(db, hash, key, commit) {
                 Ok(mut owned) => {
                     let held = owned.old().latch().map(|latch| self.hold(latch)).transpose();
                     // An editor may have been there until now.
@@ -185,9 +186,8 @@ impl<'s> Context<'s> {
         key: &[u8],
         mut decide: impl FnMut(Option<&'s Record>) -> Result<(Change<'v>, R), CommandError>,
     ) -> Result<R, Halt> {
-        let owned = self.owned(db, hash, key);
-        let current = owned.new_record().unwrap_or_else(|| owned.old());
-        let live: Option<&'s Record> = Some(current).filter(|now| now.is_live(self.now_ms));
+        let current = self.current(db, hash, key);
+        let live = current.filter(|now| now.is_live(self.now_ms));
         let (change, result) = decide(live)?;
         let staged = self.is_logged()
             && change.writes(live.is_some())
@@ -195,7 +195,7 @@ impl<'s> Context<'s> {
         if let Some(new) = self.build(db, key, live, change) {
             self.write_owned(db, hash, key, new);
             if live.is_none() {
-                self.notify_created(db, key, !current.is_gone());
+                self.notify_created(db, key, current.is_some_and(|old| !old.is_gone()));
             }
             if !staged {
                 self.owe(Tid::ZERO);
@@ -206,7 +206,10 @@ impl<'s> Context<'s> {
 
     /// Keeps a record for the commit.
     pub(crate) fn write_owned(&mut self, db: u16, hash: u64, key: &[u8], new: NewRecord) {
-        let earlier = self.owned(db, hash, key).intent().write(new.publish());
+        let earlier = match &mut self.mode {
+            Mode::Single(single) => single.write(new),
+            _ => self.owned(db, hash, key).intent().write(new.publish()),
+        };
         if !earlier.is_null() {
             // SAFETY: written by this transaction and just replaced.
             let bytes = unsafe { Record::from_raw(earlier) }.memory();
@@ -217,10 +220,29 @@ impl<'s> Context<'s> {
 
     /// Notes an edit of an owned key's object in place.
     pub(crate) fn mark_edited(&mut self, db: u16, hash: u64, key: &[u8]) {
+        if matches!(self.mode, Mode::Single(_)) {
+            // Its objects are its own: they are in drafts.
+            return;
+        }
         let intent = self.owned(db, hash, key).intent;
         let Mode::Transaction(transaction) = &mut self.mode else { return };
         let edited = transaction.owned.iter_mut().filter(|owned| owned.intent == intent);
         edited.for_each(|owned| owned.edited = true);
+    }
+
+    /// The record of an owned key that holds for the transaction itself.
+    fn current(&self, db: u16, hash: u64, key: &[u8]) -> Option<&'s Record> {
+        let current = match &self.mode {
+            Mode::Single(single) => single.current(),
+            _ => {
+                let intent = self.owned(db, hash, key).intent();
+                let new = intent.new_record();
+                if new.is_null() { intent.old() } else { new }
+            }
+        };
+        // SAFETY: found under this turn's guard, or written by the transaction, whose records are
+        // retired and not freed while it runs.
+        (!current.is_null()).then(|| unsafe { Record::from_raw(current) })
     }
 
     fn owned(&self, db: u16, hash: u64, key: &[u8]) -> Owned {

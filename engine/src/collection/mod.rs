@@ -316,7 +316,7 @@ impl<'s> Context<'s> {
     fn has_prepared(&self, db: u16, key: &[u8]) -> bool {
         match &self.mode {
             Mode::Alone(_) | Mode::Blind => true,
-            Mode::Plain => false,
+            Mode::Plain | Mode::Single(_) => false,
             Mode::Transaction(transaction) => transaction.owns(db, self.hash(key), key),
             Mode::View { seen, .. } => {
                 let hash = self.hash(key);
@@ -381,7 +381,9 @@ impl<'s> Context<'s> {
     ) -> Result<Option<R>, Halt> {
         let (db, hash) = (self.scope.db, self.hash(key));
         match self.mode {
-            Mode::Transaction(_) => return self.edit_owned(db, hash, key, missing, &mut change),
+            Mode::Single(_) | Mode::Transaction(_) => {
+                return self.edit_owned(db, hash, key, missing, &mut change);
+            }
             Mode::Blind => return Ok(None),
             Mode::Alone(_) | Mode::Plain | Mode::View { .. } => {}
         }

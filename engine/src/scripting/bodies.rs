@@ -15,11 +15,12 @@
 //!   but the number; the map has its lock.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasherDefault;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zumic_error::ScriptError;
 
-use super::lua::{ScriptFlags, sha1_hex};
+use super::lua::{ScriptFlags, ShaHasher, sha1_hex};
 use crate::sync::{AtomicU64, Ordering};
 
 /// Scripts kept that only EVAL brought.
@@ -180,7 +181,7 @@ impl Map {
 /// What one reactor has used.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
-    by_sha: HashMap<Sha, Arc<Body>>,
+    by_sha: HashMap<Sha, Arc<Body>, BuildHasherDefault<ShaHasher>>,
     /// By a hash of the source.
     by_source: HashMap<u64, Arc<Body>>,
     generation: u64,

@@ -140,7 +140,7 @@ impl Workshop {
         let result = loop {
             starts += 1;
             courier.again.set(false);
-            let result = self.start(&mut unit, courier);
+            let result = self.start(&mut unit, courier, starts == 1);
             let again = courier.again.get();
             if again {
                 unit.go_back();
@@ -170,12 +170,19 @@ impl Workshop {
     }
 
     /// Runs the job once.
-    fn start(&mut self, unit: &mut Unit<'_, '_>, courier: &Courier<'_>) -> Result<(), Halt> {
+    fn start(
+        &mut self,
+        unit: &mut Unit<'_, '_>,
+        courier: &Courier<'_>,
+        first: bool,
+    ) -> Result<(), Halt> {
         match &courier.job.task {
-            Task::Command(command) => program::run(*command, &mut self.machine, unit, courier),
+            Task::Command(command) => {
+                program::run(*command, &mut self.machine, unit, courier, first)
+            }
             Task::Exec(queue) => exec(queue, &mut self.machine, unit, &mut self.tape, courier),
             #[cfg(test)]
-            Task::Test(task) => test(&mut **task.borrow_mut(), unit, courier),
+            Task::Test(task) => test(&mut **task.borrow_mut(), unit, courier, first),
         }
     }
 }
@@ -185,10 +192,11 @@ fn test(
     task: &mut dyn TestTask,
     unit: &mut Unit<'_, '_>,
     courier: &Courier<'_>,
+    first: bool,
 ) -> Result<(), Halt> {
     let keys = task.keys();
     let keys: Vec<crate::context::KeyRef<'_>> = keys.iter().map(|key| (0, &**key)).collect();
-    unit.begin(&keys)?;
+    unit.begin(&keys, first)?;
     let result = task.run(unit);
     if !courier.again.get() {
         unit.commit();
@@ -210,7 +218,7 @@ fn exec(
     let watches = std::mem::take(&mut unit.scope.watches);
     let mut keys = queue_keys(db, unit.databases(), queue, &args);
     keys.extend(watches.iter().map(|watch| (watch.db, &*watch.key)));
-    let begun = unit.begin(&keys);
+    let begun = unit.begin(&keys, false);
     drop(keys);
     unit.scope.watches = watches;
     begun?;

@@ -238,13 +238,14 @@ pub(crate) fn run(
     machine: &mut Machine,
     unit: &mut Unit<'_, '_>,
     courier: &Courier<'_>,
+    first: bool,
 ) -> Result<(), Halt> {
     let words = courier.job.words.borrowed();
     let plan = plan(command, &words, machine)?;
     let db = unit.scope.db;
     let keys: smallvec::SmallVec<[KeyRef<'_>; 8]> =
         plan.keys.iter().map(|key| (db, *key)).collect();
-    unit.begin(&keys)?;
+    unit.begin(&keys, first)?;
     let result = interpret(&plan, machine, unit, courier, &mut Gate::new(courier));
     if !courier.again.get() {
         unit.commit();

@@ -56,6 +56,10 @@ impl ScriptHost for Side<'_, '_, '_> {
         }
     }
 
+    fn returned(&mut self) -> bool {
+        self.unit.has_returned()
+    }
+
     fn tick(&mut self) -> Verdict {
         if self.unit.tick() { Verdict::GoOn } else { Verdict::Kill }
     }

@@ -218,6 +218,50 @@ fn a_script_takes_keys_on_the_way_and_commits_at_once() {
     assert_eq!(ask(&mut turn, "GET a").unwrap(), "1");
 }
 
+/// Runs a script with one key `n`, a counter, which another client sets to 10 after the script has
+/// looked for the first time; how often it started.
+fn interrupted(engine: &Engine, then: &'static [&'static str]) -> u64 {
+    let starts = Arc::new(AtomicU64::new(0));
+    let mut session = engine.session();
+    let mut turn = session.enter(NOW_MS);
+    ask(&mut turn, "SET n 1").expect("nobody holds it");
+    run(&mut turn, &mut Scripts::default(), || {
+        let (engine, starts) = (engine.clone(), Arc::clone(&starts));
+        job(
+            &["n"],
+            Box::new(move |unit| {
+                // ORDER: Relaxed (unpaired); one thread counts.
+                let first = starts.fetch_add(1, Ordering::Relaxed) == 0;
+                let seen = call(unit, "GET n")?;
+                assert_eq!(seen, if first { "1" } else { "10" });
+                if first {
+                    let mut session = engine.session();
+                    let set = move || {
+                        ask(&mut session.enter(NOW_MS), "SET n 10").expect("nobody holds it")
+                    };
+                    std::thread::spawn(set).join().expect("no panic");
+                }
+                assert_eq!(call(unit, "GET n")?, seen, "one instant");
+                then.iter().try_for_each(|line| call(unit, line).map(drop))
+            }),
+        )
+    })
+    .expect("the script is right");
+    // ORDER: Relaxed (unpaired); as above.
+    starts.load(Ordering::Relaxed)
+}
+
+#[test]
+fn a_script_with_one_key_starts_again_when_others_write_it() {
+    let engine = Engine::builder().build();
+    let n = || ask(&mut engine.session().enter(NOW_MS), "GET n").unwrap();
+    assert_eq!((interrupted(&engine, &[]), n()), (1, "10".to_owned()), "it only read");
+    assert_eq!((interrupted(&engine, &["INCR n"]), n()), (2, "11".to_owned()));
+    assert_eq!((interrupted(&engine, &["INCR n", "DEL n"]), n()), (2, "nil".to_owned()));
+    assert_eq!((interrupted(&engine, &["INCR n", "GET other"]), n()), (2, "11".to_owned()));
+    assert_eq!((interrupted(&engine, &["INCR n", "DBSIZE"]), n()), (2, "11".to_owned()));
+}
+
 #[test]
 fn an_error_keeps_what_was_written() {
     let engine = Engine::builder().build();

@@ -22,6 +22,7 @@ use crate::context::{Context, KeyRef, Mode};
 use crate::dispatch::collect_keys;
 use crate::follow::Changes;
 use crate::reply::Discard;
+use crate::single::Single;
 use crate::tid::Tid;
 use crate::transaction::Transaction;
 use crate::{Halt, ReplySink, Scope, Turn};
@@ -39,6 +40,8 @@ enum Held {
     Keys(Transaction),
     #[default]
     Nothing,
+    /// Nothing, but the only key was looked up.
+    Single(Single),
     /// The whole, for writes of this version.
     Store(Tid),
 }
@@ -105,25 +108,32 @@ impl<'t, 's> Unit<'t, 's> {
         context.mode = match std::mem::take(&mut self.held) {
             Held::Keys(transaction) => Mode::Transaction(transaction),
             Held::Nothing => Mode::Plain,
+            Held::Single(single) => Mode::Single(single),
             Held::Store(tid) => Mode::Alone(tid),
         };
         let result = work(&mut context);
         self.held = match std::mem::replace(&mut context.mode, Mode::Plain) {
             Mode::Alone(tid) => Held::Store(tid),
+            Mode::Single(single) => Held::Single(single),
             Mode::Transaction(transaction) => Held::Keys(transaction),
             Mode::Blind | Mode::Plain | Mode::View { .. } => Held::Nothing,
         };
         result
     }
 
-    /// Makes room, and takes the keys that are known beforehand.
+    /// Makes room, and takes the keys that are known beforehand; at the first start of a script
+    /// with one key it is looked up instead (single.rs).
     ///
     /// # Errors
     /// [`Halt::Busy`]: one of them is held elsewhere for longer than a spin.
-    pub(crate) fn begin(&mut self, declared: &[KeyRef<'_>]) -> Result<(), Halt> {
+    pub(crate) fn begin(&mut self, declared: &[KeyRef<'_>], first: bool) -> Result<(), Halt> {
         let wanted = std::mem::take(&mut self.wanted);
+        let single = declared.first().filter(|_| first && declared.len() + wanted.len() == 1);
         let (full, taken) = self.within(&mut Discard, |context| {
             let full = context.make_room().is_err();
+            if single.is_some_and(|key| context.glance(*key)) {
+                return (full, Ok(()));
+            }
             let mut keys: SmallVec<[KeyRef<'_>; 8]> = declared.into();
             keys.extend(wanted.iter().map(|(db, key)| (*db, &**key)));
             let taken = context.take(&keys);
@@ -132,21 +142,43 @@ impl<'t, 's> Unit<'t, 's> {
         });
         self.full = full;
         self.wanted = wanted;
-        self.changes = merged(std::mem::take(&mut self.changes), self.turn.take_changes());
+        self.keep_changes();
         taken
     }
 
-    /// Commits what was written; the keys are free.
+    /// What has changed is not taken back any more.
+    fn keep_changes(&mut self) {
+        if self.turn.has_changes() {
+            self.changes = merged(std::mem::take(&mut self.changes), self.turn.take_changes());
+        }
+    }
+
+    /// Commits what was written; the keys are free. A unit whose single key was changed by others
+    /// has to go back instead.
     pub(crate) fn commit(&mut self) {
         assert!(!self.courier.again.get(), "what has to go back is not committed (R2)");
-        self.within(&mut Discard, |context| {
-            if matches!(context.mode, Mode::Alone(_)) {
-                context.leave_store();
-            } else {
-                context.finish();
+        let done = self.within(&mut Discard, |context| {
+            match context.mode {
+                Mode::Alone(_) => context.leave_store(),
+                Mode::Single(_) => return context.commit_single(),
+                _ => context.finish(),
             }
+            true
         });
-        self.changes = merged(std::mem::take(&mut self.changes), self.turn.take_changes());
+        if done {
+            self.keep_changes();
+        } else {
+            self.courier.again.set(true);
+        }
+    }
+
+    /// The script has returned and is about to answer: false when it will not, because it starts
+    /// again.
+    pub(crate) fn has_returned(&mut self) -> bool {
+        if matches!(self.held, Held::Single(_)) && !self.courier.again.get() {
+            self.commit();
+        }
+        !self.courier.again.get()
     }
 
     /// Undoes everything; the keys are free.
@@ -209,6 +241,9 @@ impl<'t, 's> Unit<'t, 's> {
         sink: &mut dyn ReplySink,
     ) -> Result<(), CommandError> {
         let whole = spec.flags.intersects(Flags::EXCLUSIVE.or(Flags::WHOLE));
+        if matches!(self.held, Held::Single(_)) && (whole || !self.is_single(spec, args)) {
+            self.take_after_all()?;
+        }
         if whole || spec.reads_elsewhere(args) {
             self.take_store()?;
         }
@@ -264,7 +299,7 @@ impl<'t, 's> Unit<'t, 's> {
 
     /// Takes the keys of a command that are not owned yet.
     fn take_keys(&mut self, spec: &CommandSpec, args: &[&[u8]]) -> Result<(), CommandError> {
-        if matches!(self.held, Held::Store(_)) {
+        if matches!(self.held, Held::Single(_) | Held::Store(_)) {
             return Ok(());
         }
         let (db, databases) = (self.scope.db, self.turn.databases());
@@ -278,6 +313,21 @@ impl<'t, 's> Unit<'t, 's> {
         collect_keys(db, spec, args, &mut keys);
         keys.retain(|&(db, _)| db < databases);
         keys.into_iter().try_for_each(|key| self.take_key(key))
+    }
+
+    /// Whether a command needs no key but the single one, and that not as an object.
+    fn is_single(&self, spec: &CommandSpec, args: &[&[u8]]) -> bool {
+        let Held::Single(single) = &self.held else { return false };
+        let mut positions = spec.key_positions(args);
+        let ours = |at: usize| single.is(self.scope.db, args[at]) && !single.has_object();
+        let elsewhere = spec.cross_db.is_some() || spec.reads_elsewhere(args);
+        !elsewhere && positions.next().is_none_or(ours) && positions.next().is_none()
+    }
+
+    /// Takes the single key.
+    fn take_after_all(&mut self) -> Result<(), CommandError> {
+        let taken = self.within(&mut Discard, |context| context.take_after_all());
+        taken.map_err(|_| self.give_up())
     }
 
     fn take_key(&mut self, key: KeyRef<'_>) -> Result<(), CommandError> {
@@ -373,6 +423,9 @@ impl<'t, 's> Unit<'t, 's> {
             return !is_slow || self.wrote;
         }
         if now_us.saturating_sub(self.slice_us) >= SLICE_US {
+            if matches!(self.held, Held::Single(_)) && self.take_after_all().is_err() {
+                return false;
+            }
             self.pause();
         }
         !self.courier.running().is_killed()

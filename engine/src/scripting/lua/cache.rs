@@ -28,8 +28,8 @@ struct Entry {
 }
 
 /// Digits of a SHA1 need mixing, not more.
-#[derive(Default)]
-struct ShaHasher(u64);
+#[derive(Debug, Default)]
+pub(in crate::scripting) struct ShaHasher(u64);
 
 impl Hasher for ShaHasher {
     fn write(&mut self, bytes: &[u8]) {

@@ -58,6 +58,12 @@ pub trait ScriptHost {
     /// Whether the user who runs the script may run a command.
     fn permission(&mut self, args: &[&[u8]]) -> Permission;
 
+    /// The script has returned without an error. It is answered with what it returned if this is
+    /// true; if not, nothing is written, because it is going to be run again.
+    fn returned(&mut self) -> bool {
+        true
+    }
+
     /// Called every [`Limits::tick_instructions`](super::Limits) instructions, and as often in
     /// string searches that take long.
     fn tick(&mut self) -> Verdict;

@@ -30,6 +30,7 @@ mod strings;
 mod structs;
 mod vm;
 
+pub(super) use cache::ShaHasher;
 pub use failure::Failure;
 pub use host::{LogLevel, Permission, ScriptHost, Verdict};
 pub use library::{FunctionRef, Registered, ScriptFlags};

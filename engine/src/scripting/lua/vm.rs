@@ -451,7 +451,9 @@ fn run_entry(stack: Stack, shared: &Shared) -> Outcome {
         stack.raw_item(REGISTRY, task.reference);
         stack.call(0, 1);
     }
-    answer::answer(stack, shared.version.get(), task.levels, task.sink);
+    if shared.host().is_none_or(|host| host.returned()) {
+        answer::answer(stack, shared.version.get(), task.levels, task.sink);
+    }
     Ok(0)
 }
 
