@@ -27,7 +27,6 @@ use crate::effect::Ledger;
 use crate::guard::Guard;
 use crate::host::{Halt, Wait};
 use crate::intent::{Intent, State as Commitment, key_record, resolve};
-use crate::large::LARGE_BYTES_MIN;
 use crate::map::bucket::replace;
 use crate::map::segment::{Pinned, Segment};
 use crate::map::word::Word;
@@ -40,7 +39,7 @@ use crate::sync::{AtomicU64, spin_hint};
 use crate::thresholds::Thresholds;
 use crate::tid::Tid;
 use crate::transaction::Transaction;
-use crate::value::{Change, NewText, Put};
+use crate::value::Change;
 use crate::{ReplySink, Scope};
 
 /// Spins on a key that a transaction holds before its command is parked: some 20 us.
@@ -458,7 +457,7 @@ impl<'s> Context<'s> {
                 new.set_access(old.access());
                 return Some(new);
             }
-            (Change::Put(put), _) => new_string(key, put),
+            (Change::Put(put), _) => put.record(key),
             (Change::Store(stored, deadline), _) => NewRecord::new(key, stored.value(), deadline),
         };
         if !new.as_record().is_tombstone() {
@@ -526,8 +525,8 @@ impl<'s> Context<'s> {
         done
     }
 
-    /// Inserts a record of a key that nobody deletes, removes or moves meanwhile; false when the key
-    /// is there. Others may insert around it: a try that got in their way is made again.
+    /// Inserts a record of a key that nobody removes or moves meanwhile; false when the key is
+    /// there. Others may insert around it: a try that got in their way is made again.
     pub(crate) fn insert_new(
         &mut self,
         db: u16,
@@ -589,23 +588,4 @@ pub(crate) fn busy(intent: &Intent) -> Halt {
         Some(false) => CommandError::from(ScriptError::Busy).into(),
         Some(true) => CommandError::from(ScriptError::BusyFunction).into(),
     }
-}
-
-/// A record for a string value.
-fn new_string(key: &[u8], put: Put<'_>) -> NewRecord {
-    let Put { text, expire_at_ms } = put;
-    let value = match &text {
-        NewText::Int(number) => Value::Int(*number),
-        NewText::Large(large) => Value::Large(large.clone()),
-        NewText::Fresh(bytes) | NewText::Owned(bytes) if bytes.len() >= LARGE_BYTES_MIN => {
-            Value::Large(crate::LargeString::from_slice(bytes))
-        }
-        NewText::Slice(bytes) if bytes.len() >= LARGE_BYTES_MIN => {
-            Value::Large(crate::LargeString::from_slice(bytes))
-        }
-        NewText::Owned(bytes) => Value::Bytes { bytes, made_raw: true },
-        NewText::Fresh(bytes) => Value::Bytes { bytes, made_raw: false },
-        NewText::Slice(bytes) => Value::Bytes { bytes, made_raw: false },
-    };
-    NewRecord::new(key, value, expire_at_ms)
 }

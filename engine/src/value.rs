@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 
 use crate::collection::Stored;
+use crate::large::LARGE_BYTES_MIN;
+use crate::record::{NewRecord, Value};
 use crate::{LargeString, ReplySink};
 
 /// The value of a string record, borrowed from it.
@@ -100,6 +102,26 @@ pub struct Put<'v> {
     pub text: NewText<'v>,
     /// Unix time in milliseconds from which the key does not exist; `None` for never.
     pub expire_at_ms: Option<u64>,
+}
+
+impl Put<'_> {
+    /// The record of `key` that holds it.
+    pub(crate) fn record(self, key: &[u8]) -> NewRecord {
+        let value = match &self.text {
+            NewText::Int(number) => Value::Int(*number),
+            NewText::Large(large) => Value::Large(large.clone()),
+            NewText::Fresh(bytes) | NewText::Owned(bytes) if bytes.len() >= LARGE_BYTES_MIN => {
+                Value::Large(LargeString::from_slice(bytes))
+            }
+            NewText::Slice(bytes) if bytes.len() >= LARGE_BYTES_MIN => {
+                Value::Large(LargeString::from_slice(bytes))
+            }
+            NewText::Owned(bytes) => Value::Bytes { bytes, made_raw: true },
+            NewText::Fresh(bytes) => Value::Bytes { bytes, made_raw: false },
+            NewText::Slice(bytes) => Value::Bytes { bytes, made_raw: false },
+        };
+        NewRecord::new(key, value, self.expire_at_ms)
+    }
 }
 
 /// What an update decided to do with a key.
