@@ -10,10 +10,9 @@
 //! - D1: while a dump is sent, the connection waits for an answer and has nothing else to send, so
 //!   that its reactor and the sending thread never write to the socket at the same time.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::net::Shutdown;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -157,10 +156,7 @@ fn nameless(shared: &Shared) -> io::Result<File> {
         Some(_) => settings.durability.dir.clone(),
         None => std::env::temp_dir(),
     };
-    let path: PathBuf = directory.join(format!("zumic-handout-{}.tmp", std::process::id()));
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
-    fs::remove_file(&path)?;
-    Ok(file)
+    tempfile::tempfile_in(directory)
 }
 
 /// Has a dump sent to the connection that asked for it.
