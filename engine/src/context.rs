@@ -510,19 +510,7 @@ impl<'s> Context<'s> {
         word: Word,
         new: NewRecord,
     ) -> bool {
-        let matches = |word| {
-            // SAFETY: loaded under this turn's guard.
-            unsafe { key_record(word) }.key() == key
-        };
-        let pinned = self.pinned(db);
-        let residents = &self.shared.residents;
-        let done = self.map(db).insert(hash, word, matches, residents, pinned);
-        let pointer = new.publish();
-        if !done {
-            // SAFETY: not in the map (any more), but others may be comparing its key.
-            unsafe { self.guard.retire(pointer, 64) };
-        }
-        done
+        self.insert_while(db, hash, key, word, new, |_| false)
     }
 
     /// Inserts a record of a key that nobody removes or moves meanwhile; false when the key is
@@ -535,6 +523,20 @@ impl<'s> Context<'s> {
         word: Word,
         new: NewRecord,
     ) -> bool {
+        self.insert_while(db, hash, key, word, new, |own| own.lookup(db, hash, key).is_null())
+    }
+
+    /// Inserts a record, and tries again as long as `again` says so.
+    #[inline]
+    fn insert_while(
+        &mut self,
+        db: u16,
+        hash: u64,
+        key: &[u8],
+        word: Word,
+        new: NewRecord,
+        again: impl Fn(&Self) -> bool,
+    ) -> bool {
         let matches = |word| {
             // SAFETY: loaded under this turn's guard.
             unsafe { key_record(word) }.key() == key
@@ -544,7 +546,7 @@ impl<'s> Context<'s> {
             if self.map(db).insert(hash, word, matches, &self.shared.residents, pinned) {
                 break true;
             }
-            if !self.lookup(db, hash, key).is_null() {
+            if !again(self) {
                 break false;
             }
             spin_hint();
