@@ -111,12 +111,15 @@ def worker_command():
 
 
 def stop(worker):
+    """Whether the worker has ended in order, and so given back what it had not acknowledged."""
     worker.terminate()
     try:
         assert worker.wait(8) == 0, worker.returncode
+        return True
     except subprocess.TimeoutExpired:
         # Now and then a Celery worker does not end; it was seen with redis-server.
         print("the worker did not end by itself")
+        return False
 
 
 def end_all(worker):
@@ -145,14 +148,15 @@ def main():
             tasks()
             workflows()
             control(results)
-            stop(worker)
+            in_order = stop(worker)
         except BaseException:
             log.seek(0)
             sys.stderr.write(log.read())
             raise
         finally:
             end_all(worker)
-    assert broker.llen("celery") == 0 and not broker.exists("unacked", "unacked_index")
+    if in_order:
+        assert broker.llen("celery") == 0 and not broker.exists("unacked", "unacked_index")
     broker.flushall()
     print(f"celery {celery.__version__}: ok")
 
