@@ -253,7 +253,8 @@ impl Reactor {
         if due {
             give_up(core, connections, &self.keys, now_ms, &mut work);
         }
-        resume_scripts(core, &mut turn, connections, &mut work);
+        // Those that begin in this turn have their first slice in it.
+        let suspended = std::mem::take(&mut core.long_scripts);
         for &key in &work {
             let Some(connection) = connections.get_mut(key) else { continue };
             connection.scheduled = false;
@@ -276,6 +277,8 @@ impl Reactor {
         }
         work.clear();
         self.work = work;
+        // Behind the others, who would wait for a slice that ran before they came and for one more.
+        resume_scripts(core, &mut turn, connections, suspended, scheduled);
         if cron || news {
             self.cron_at = Instant::now();
             inspect(core, connections, news, now_ms, &mut closed);
@@ -471,16 +474,17 @@ fn resume_scripts(
     core: &mut Core,
     turn: &mut Turn<'_>,
     connections: &mut slab::Slab<Connection>,
-    work: &mut Vec<usize>,
+    suspended: Vec<usize>,
+    scheduled: &mut Vec<usize>,
 ) {
-    for key in std::mem::take(&mut core.long_scripts) {
+    for key in suspended {
         let connection = connections.get_mut(key).expect("kept until its script has ended");
         let from = connection.output.end();
         turn.reset_seen();
         let ended = scripts::resume(core, turn, connection);
         hold(core, turn, connection, from);
         if ended {
-            schedule(work, key, connection);
+            schedule(scheduled, key, connection);
         } else {
             core.long_scripts.push(key);
         }

@@ -27,9 +27,9 @@ use crate::tid::Tid;
 use crate::transaction::Transaction;
 use crate::{Halt, ReplySink, Scope, Turn};
 
-/// A slice of a script, after which its reactor serves others, in microseconds. Twice the longest
-/// command on small values, half of what a waiting client may notice (1 ms).
-const SLICE_US: u64 = 500;
+/// A slice of a script, after which its reactor serves others, in microseconds. As long as the
+/// longest command on small values, a quarter of what a waiting client may notice (1 ms).
+const SLICE_US: u64 = 250;
 
 /// A key that has to be taken before the next start.
 pub(crate) type Wanted = (u16, Box<[u8]>);
