@@ -8,15 +8,12 @@
 //! Prints Markdown tables.
 
 use std::hint::black_box;
-use std::sync::Barrier;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use engine::commands::lookup;
 use engine::reply::Discard;
-use engine::sync::AtomicBool;
-use engine::{Engine, Halt, NoHost, Scope, Session, Turn};
-use zumic_benches::{emit, is_smoke, median, pin};
+use engine::{Engine, Halt, NoHost, Scope, Turn};
+use zumic_benches::{emit, is_smoke, one_and_two, rate};
 
 struct Load {
     elements: usize,
@@ -32,7 +29,7 @@ const SMOKE: Load =
 
 const NOW_MS: u64 = 1_700_000_000_000;
 /// Commands per turn, as many as a batch of the server's.
-const BATCH: usize = 32;
+const BATCH: u32 = 32;
 
 fn run(turn: &mut Turn<'_>, scope: &mut Scope, args: &[&[u8]]) {
     let row = lookup(args[0]).expect("a command of the engine");
@@ -82,40 +79,21 @@ impl Kind {
 }
 
 /// Operations per second of `threads` threads together; one write in `writes_in` (0: none).
-fn rate(engine: &Engine, kind: Kind, threads: usize, writes_in: usize, load: &Load) -> f64 {
-    let (start, over) = (Barrier::new(threads + 1), AtomicBool::new(false));
-    let work = |thread: usize| {
-        pin(thread);
-        let mut session: Session = engine.session();
-        let (mut scope, mut done) = (Scope::default(), 0_usize);
-        let mut next = 7 + thread * 31;
-        start.wait();
-        let begun = Instant::now();
-        // ORDER: Relaxed (unpaired); the end may be seen a batch late.
-        while !over.load(Ordering::Relaxed) {
-            let mut turn = session.enter(NOW_MS);
-            for _ in 0..BATCH {
-                next = next.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                let index = (next >> 33) % load.elements;
-                done += 1;
-                if writes_in > 0 && done.is_multiple_of(writes_in) {
-                    kind.write(&mut turn, &mut scope, index);
-                } else {
-                    kind.read(&mut turn, &mut scope, black_box(index));
-                }
+fn rate_of(engine: &Engine, kind: Kind, threads: usize, writes_in: usize, load: &Load) -> f64 {
+    let worker = |thread| (engine.session(), Scope::default(), 7 + thread * 31, 0_usize);
+    rate(threads, load.time, worker, |(session, scope, next, done)| {
+        let mut turn = session.enter(NOW_MS);
+        for _ in 0..BATCH {
+            *next = next.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let index = (*next >> 33) % load.elements;
+            *done += 1;
+            if writes_in > 0 && done.is_multiple_of(writes_in) {
+                kind.write(&mut turn, scope, index);
+            } else {
+                kind.read(&mut turn, scope, black_box(index));
             }
         }
-        f64::from(u32::try_from(done).expect("a short run")) / begun.elapsed().as_secs_f64()
-    };
-    std::thread::scope(|scope| {
-        let work = &work;
-        let workers: Vec<_> =
-            (0..threads).map(|thread| scope.spawn(move || work(thread))).collect();
-        start.wait();
-        std::thread::sleep(load.time);
-        // ORDER: Relaxed (unpaired); as above.
-        over.store(true, Ordering::Relaxed);
-        workers.into_iter().map(|worker| worker.join().expect("no panic")).sum()
+        BATCH
     })
 }
 
@@ -134,19 +112,10 @@ fn scale(load: &Load) {
     for kind in [Kind::Hash, Kind::SortedSet] {
         let engine = filled(kind, load.elements);
         for (name, writes_in) in [("reads", 0), ("95 % reads", 20)] {
-            let round = |_| {
-                let one = rate(&engine, kind, 1, writes_in, load);
-                (one, rate(&engine, kind, 2, writes_in, load))
-            };
-            let rounds: Vec<(f64, f64)> = (0..load.rounds).map(round).collect();
-            let of = |pick: fn(&(f64, f64)) -> f64| median(rounds.iter().map(pick).collect());
-            emit(&format!(
-                "| {} | {name} | {:.2} | {:.2} | {:.2} |",
-                kind.name(),
-                of(|&(one, _)| one / 1e6),
-                of(|&(_, two)| two / 1e6),
-                of(|&(one, two)| two / one),
-            ));
+            let rates = one_and_two(load.rounds, |threads| {
+                rate_of(&engine, kind, threads, writes_in, load)
+            });
+            emit(&format!("| {} | {name} | {rates} |", kind.name()));
         }
     }
 }

@@ -8,14 +8,11 @@
 //! Prints a Markdown table.
 
 use std::hint::black_box;
-use std::sync::Barrier;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use engine::sync::AtomicBool;
 use zumic_benches::contestants::{Dash, Locked, Papaya, Store, Worker, Zumic, filled};
 use zumic_benches::keys::{Key, key, uniform};
-use zumic_benches::{BATCH, emit, is_smoke, median, pin};
+use zumic_benches::{BATCH, emit, is_smoke, one_and_two, rate};
 
 struct Load {
     keys: u64,
@@ -35,43 +32,18 @@ enum Kind {
     Write,
 }
 
-/// Operations per second of `threads` threads together.
-fn rate<S: Store>(store: &S, kind: Kind, orders: &[Vec<Key>], time: Duration) -> f64 {
-    let start = Barrier::new(orders.len() + 1);
-    let over = AtomicBool::new(false);
-    let work = |index: usize, order: &[Key]| {
-        pin(index);
-        let mut worker = store.worker();
-        start.wait();
-        let begun = Instant::now();
-        let mut done = 0_u32;
-        for batch in order.chunks(BATCH).cycle() {
-            match kind {
-                Kind::Read => {
-                    black_box(worker.get(batch));
-                }
-                Kind::Write => worker.set(batch),
+/// Operations per second of as many threads as there are orders.
+fn rate_of<S: Store>(store: &S, kind: Kind, orders: &[Vec<Key>], time: Duration) -> f64 {
+    let worker = |thread: usize| (store.worker(), orders[thread].chunks(BATCH).cycle());
+    rate(orders.len(), time, worker, |(worker, batches)| {
+        let batch = batches.next().expect("it begins again");
+        match kind {
+            Kind::Read => {
+                black_box(worker.get(batch));
             }
-            done += u32::try_from(batch.len()).expect("small");
-            // ORDER: Relaxed (unpaired); the end may be seen a batch late.
-            if over.load(Ordering::Relaxed) {
-                break;
-            }
+            Kind::Write => worker.set(batch),
         }
-        f64::from(done) / begun.elapsed().as_secs_f64()
-    };
-    std::thread::scope(|scope| {
-        let work = &work;
-        let threads: Vec<_> = orders
-            .iter()
-            .enumerate()
-            .map(|(index, order)| scope.spawn(move || work(index, order)))
-            .collect();
-        start.wait();
-        std::thread::sleep(time);
-        // ORDER: Relaxed (unpaired); as above.
-        over.store(true, Ordering::Relaxed);
-        threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
+        u32::try_from(batch.len()).expect("small")
     })
 }
 
@@ -85,19 +57,10 @@ fn scale<S: Store>(load: &Load) {
         ("writes", Kind::Write, &flat),
     ];
     for (name, kind, orders) in cases {
-        let round = |_| {
-            let one = rate(&store, kind, &orders[..1], load.time);
-            (one, rate(&store, kind, orders, load.time))
-        };
-        let rounds: Vec<(f64, f64)> = (0..load.rounds).map(round).collect();
-        let of = |pick: fn(&(f64, f64)) -> f64| median(rounds.iter().map(pick).collect());
-        emit(&format!(
-            "| {} | {name} | {:.2} | {:.2} | {:.2} |",
-            S::NAME,
-            of(|&(one, _)| one / 1e6),
-            of(|&(_, two)| two / 1e6),
-            of(|&(one, two)| two / one),
-        ));
+        let rates = one_and_two(load.rounds, |threads| {
+            rate_of(&store, kind, &orders[..threads], load.time)
+        });
+        emit(&format!("| {} | {name} | {rates} |", S::NAME));
     }
 }
 
