@@ -316,7 +316,12 @@ impl<'s> Context<'s> {
 
     /// The slot that holds `key`, perhaps by an intent, and its word.
     #[inline]
-    fn find_slot(&self, db: u16, hash: u64, key: &[u8]) -> Option<(&'s AtomicU64, Word)> {
+    pub(crate) fn find_slot(
+        &self,
+        db: u16,
+        hash: u64,
+        key: &[u8],
+    ) -> Option<(&'s AtomicU64, Word)> {
         let matches = |word| {
             // SAFETY: loaded under this turn's guard.
             unsafe { key_record(word) }.key() == key
@@ -493,7 +498,7 @@ impl<'s> Context<'s> {
                     false
                 }
             }
-            None => self.insert(db, hash, key, word, new),
+            None => self.insert(db, hash, key, word, new, |_| false),
         };
         if done {
             self.settle(db, hash, spot.map(|spot| spot.record), fresh, standing);
@@ -501,34 +506,10 @@ impl<'s> Context<'s> {
         done.then_some(tid)
     }
 
-    /// Inserts a record of an absent key; false when the key may be there by now.
-    pub(crate) fn insert(
-        &mut self,
-        db: u16,
-        hash: u64,
-        key: &[u8],
-        word: Word,
-        new: NewRecord,
-    ) -> bool {
-        self.insert_while(db, hash, key, word, new, |_| false)
-    }
-
-    /// Inserts a record of a key that nobody removes or moves meanwhile; false when the key is
-    /// there. Others may insert around it: a try that got in their way is made again.
-    pub(crate) fn insert_new(
-        &mut self,
-        db: u16,
-        hash: u64,
-        key: &[u8],
-        word: Word,
-        new: NewRecord,
-    ) -> bool {
-        self.insert_while(db, hash, key, word, new, |own| own.lookup(db, hash, key).is_null())
-    }
-
-    /// Inserts a record, and tries again as long as `again` says so.
+    /// Inserts a record of an absent key; false when the key may be there by now. A try that an
+    /// insertion of whatever key got in the way of is made again as long as `again` says so.
     #[inline]
-    fn insert_while(
+    pub(crate) fn insert(
         &mut self,
         db: u16,
         hash: u64,

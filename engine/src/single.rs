@@ -24,7 +24,7 @@ use smallvec::SmallVec;
 
 use crate::context::{Context, KeyRef, Mode, Spot};
 use crate::host::Halt;
-use crate::intent::{key_record, resolve};
+use crate::intent::resolve;
 use crate::map::word::Word;
 use crate::record::{Header, NewRecord, Record};
 
@@ -68,11 +68,7 @@ impl Context<'_> {
     pub(crate) fn glance(&mut self, (db, key): KeyRef<'_>) -> bool {
         debug_assert!(matches!(self.mode, Mode::Plain), "nothing is taken");
         let hash = self.hash(key);
-        let matches = |word| {
-            // SAFETY: loaded under this turn's guard.
-            unsafe { key_record(word) }.key() == key
-        };
-        let word = self.map(db).find(hash, matches, self.pinned(db));
+        let word = self.find_slot(db, hash, key).map(|(_, word)| word);
         if word.is_some_and(Word::is_intent) {
             // Who has it is waited for, and may have it for long.
             return false;

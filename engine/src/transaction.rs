@@ -449,7 +449,7 @@ impl<'s> Context<'s> {
         let word = Word::record(tag_of(hash), tombstone.as_ptr().expose_provenance());
         // SAFETY: kept by the guard once others can retire it.
         let fresh: &'s Record = unsafe { Record::from_raw(tombstone.as_ptr()) };
-        let inserted = self.insert(db, hash, key, word, tombstone);
+        let inserted = self.insert(db, hash, key, word, tombstone, |_| false);
         if inserted {
             self.settle(db, hash, None, fresh, Standing::of(fresh));
         }

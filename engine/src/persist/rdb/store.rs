@@ -107,7 +107,9 @@ impl<'s> Context<'s> {
         // SAFETY: allocated above; in the map, the turn's guard keeps it.
         let fresh: &'s Record = unsafe { Record::from_raw(new.as_ptr()) };
         let standing = Standing::of_new(fresh);
-        let done = self.insert_new(db, hash, key, word, new);
+        // Nobody removes or moves keys meanwhile: what is not there was not refused for that.
+        let again = |own: &Self| own.lookup(db, hash, key).is_null();
+        let done = self.insert(db, hash, key, word, new, again);
         if done {
             self.settle(db, hash, None, fresh, standing);
         }
