@@ -78,8 +78,7 @@ pub(super) fn write(
     for version in [VERSION, VERSION_NEWEST] {
         let file = File::create(&temporary).context(ErrorKind::Io, what())?;
         let mut writer = FileWriter::new(file, version);
-        writer.note("redis-ver", "7.2.4");
-        writer.note("redis-bits", "64");
+        writer.introduce();
         match fill(&mut writer, version) {
             Ok(Written::TooOld) => {}
             Ok(Written::Keys { keys, left_out }) => {

@@ -8,10 +8,10 @@ use std::io::Write;
 
 use super::scan::{Piece, Source, Taker};
 use super::{SnapshotError, SnapshotOptions, take};
+use crate::Engine;
 use crate::persist::meter::Meter;
 use crate::persist::rdb::file::FileWriter;
-use crate::persist::rdb::value::{Style, ValueRef, type_byte, version_of};
-use crate::{Engine, Text};
+use crate::persist::rdb::value::{Style, type_byte, version_of};
 
 /// The note in a file that says how many keys are missing, because no Redis has their type.
 pub const LEFT_OUT_NOTE: &str = "zumic-left-out";
@@ -41,12 +41,7 @@ struct Dumper<W> {
 
 impl<W: Write + Send> Taker for Dumper<W> {
     fn take(&mut self, piece: Piece<'_>) {
-        let value = match piece.source {
-            Source::Large(large) => ValueRef::Text(Text::Large(large)),
-            // SAFETY: nobody edits what a taker is given.
-            Source::Object(object) => unsafe { ValueRef::of_object(object) },
-            Source::Record(record) => ValueRef::of_record(record).expect("objects come as such"),
-        };
+        let value = piece.source.value();
         // The scan holds memory while it gives out what is in records, so these wait (N1).
         self.writer.gather(matches!(piece.source, Source::Record(_)));
         if self.writer.key(piece.db, piece.key, piece.deadline_ms, value) {
@@ -100,8 +95,7 @@ pub fn dump<W: Write + Send>(
     meter: &Meter,
 ) -> Result<Option<(W, Dumped)>, SnapshotError> {
     let mut writer = FileWriter::new(inner, version);
-    writer.note("redis-ver", "7.2.4");
-    writer.note("redis-bits", "64");
+    writer.introduce();
     writer.note("ctime", &(options.created_ms / 1_000).to_string());
     #[cfg(feature = "scripting")]
     let functions = || engine.dump_functions();

@@ -27,6 +27,7 @@ use crate::map::GROUPS;
 use crate::map::word::Word;
 use crate::object::ObjectRef;
 use crate::persist::meter::Meter;
+use crate::persist::rdb::value::ValueRef;
 use crate::prefetch;
 use crate::record::Record;
 use crate::shared::{Public, Shared};
@@ -65,6 +66,18 @@ pub(crate) enum Source<'a> {
     Object(&'a ObjectRef),
     /// In its record.
     Record(&'a Record),
+}
+
+impl<'a> Source<'a> {
+    /// The value.
+    pub(crate) fn value(self) -> ValueRef<'a> {
+        match self {
+            Self::Large(large) => ValueRef::Text(Text::Large(large)),
+            // SAFETY: nobody edits what a taker is given.
+            Self::Object(object) => unsafe { ValueRef::of_object(object) },
+            Self::Record(record) => ValueRef::of_record(record).expect("objects come as such"),
+        }
+    }
 }
 
 /// Where one scanner thread puts what it takes.

@@ -16,7 +16,6 @@ use super::entry;
 use super::format::{
     BlockHeader, BlockKind, Codec, Header, RAW_BYTES_MAX, Summary, Tally, seal_of,
 };
-use crate::Text;
 use crate::persist::rdb::value::ValueRef;
 use crate::persist::rdb::{Sink, put_length};
 use crate::persist::snapshot::scan::{Piece, Source, Taker};
@@ -275,18 +274,14 @@ impl<W: Write + Send> Packer<'_, W> {
 
 impl<W: Write + Send> Taker for Packer<'_, W> {
     fn take(&mut self, piece: Piece<'_>) {
-        match piece.source {
-            Source::Large(large) => self.put(&piece, ValueRef::Text(Text::Large(large))),
-            // SAFETY: nobody edits what a taker is given.
-            Source::Object(object) => self.put(&piece, unsafe { ValueRef::of_object(object) }),
-            Source::Record(record) => {
-                let value = ValueRef::of_record(record).expect("objects come as such");
-                self.put_small(&piece, value);
-                // A slice stays below that by far; a record is at most some dozens of kilobytes.
-                if self.entries.len() > RAW_BYTES_MAX - BLOCK_BYTES {
-                    self.close();
-                }
-            }
+        let value = piece.source.value();
+        if !matches!(piece.source, Source::Record(_)) {
+            return self.put(&piece, value);
+        }
+        self.put_small(&piece, value);
+        // A slice stays below that by far; a record is at most some dozens of kilobytes.
+        if self.entries.len() > RAW_BYTES_MAX - BLOCK_BYTES {
+            self.close();
         }
     }
 

@@ -100,6 +100,12 @@ impl<W: Write> FileWriter<W> {
         put_string(library, true, &mut self.out);
     }
 
+    /// Notes what Redis's own files say of the server that wrote them.
+    pub fn introduce(&mut self) {
+        self.note("redis-ver", "7.2.4");
+        self.note("redis-bits", "64");
+    }
+
     /// Adds the libraries of functions in the payload of a FUNCTION DUMP.
     pub(crate) fn functions(&mut self, payload: &[u8]) {
         self.out.put(&payload[..payload.len().saturating_sub(FOOTER_BYTES)]);
