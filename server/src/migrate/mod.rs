@@ -21,6 +21,7 @@ mod link;
 mod order;
 mod parcel;
 
+use std::mem;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -29,7 +30,7 @@ use std::time::Duration;
 use engine::{Context, Halt, Session};
 use zumic_error::{CommandError, DumpError, DurabilityError};
 
-use self::link::{Link, Trouble};
+use self::link::{Line, Link, Trouble};
 use self::order::Order;
 use self::parcel::Parcel;
 use crate::clock;
@@ -264,7 +265,7 @@ impl Journey<'_> {
         link: &mut Link,
         parcels: &mut [Parcel],
         again: bool,
-    ) -> Result<Vec<Result<(), String>>, Trouble> {
+    ) -> Result<Vec<Line>, Trouble> {
         link.greet(self.order)?;
         let mut requests = Vec::new();
         let now_ms = clock::now_ms();
@@ -275,15 +276,11 @@ impl Journey<'_> {
     }
 
     /// Removes what has arrived, unless it is to stay.
-    fn account(
-        &mut self,
-        parcels: Vec<Parcel>,
-        replies: Result<Vec<Result<(), String>>, Trouble>,
-    ) -> Round {
+    fn account(&mut self, parcels: Vec<Parcel>, replies: Result<Vec<Line>, Trouble>) -> Round {
         let mut round = Round::default();
         let (replies, trouble) = match replies {
             Ok(replies) => (replies, None),
-            Err(trouble) => (trouble.replies.clone(), Some(trouble)),
+            Err(mut trouble) => (mem::take(&mut trouble.replies), Some(trouble)),
         };
         let mut replies = replies.into_iter();
         for parcel in parcels {

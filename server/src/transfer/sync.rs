@@ -18,9 +18,6 @@ use crate::cli::connection::Connection;
 use crate::cli::login;
 use crate::cli::options::Access;
 
-/// Bytes taken at once.
-const CHUNK_BYTES: usize = 256 * 1024;
-
 /// Receives the dump of a server into a file; `None` when the server gives none.
 ///
 /// # Errors
@@ -65,7 +62,7 @@ fn take(connection: &mut Connection, path: &Path, bytes: u64) -> Result<(), Erro
     let mut meter = Meter::new("of the bytes exported", bytes);
     let mut left = bytes;
     while left > 0 {
-        let part = connection.receive_bytes(usize::try_from(left).unwrap_or(CHUNK_BYTES))?;
+        let part = connection.receive_bytes(usize::try_from(left).unwrap_or(usize::MAX))?;
         file.write_all(&part).context(ErrorKind::Io, what())?;
         left -= part.len() as u64;
         meter.add(part.len() as u64);
