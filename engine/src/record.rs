@@ -272,6 +272,11 @@ impl Reclaim for Header {
 }
 
 impl Record {
+    /// Bytes from the start of a record to the last of `key` in it, in a record with a deadline.
+    pub(crate) fn key_end_of(key: &[u8]) -> usize {
+        HEADER_BYTES + size_of::<u64>() + key.len().saturating_sub(1)
+    }
+
     /// The record behind a thin pointer.
     ///
     /// # Safety

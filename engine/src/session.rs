@@ -275,9 +275,9 @@ impl Turn<'_> {
                 Map::prefetch_entry(bucket, hashes[i], |word| {
                     let record = std::ptr::with_exposed_provenance::<u8>(word.address());
                     crate::prefetch::address(record);
-                    if ahead.value {
-                        crate::prefetch::address(record.wrapping_add(64));
-                    }
+                    // The end of the key, or the line behind where the value is read, too.
+                    let more = if ahead.value { 64 } else { Record::key_end_of(ahead.key) };
+                    crate::prefetch::address(record.wrapping_add(more));
                 });
             }
             if group.iter().any(|ahead| ahead.element.is_some()) {
