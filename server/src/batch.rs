@@ -1,8 +1,11 @@
-//! Running the requests of one read together.
+//! Running the requests of one read together, and of several connections' reads.
 //!
-//! Why it exists: a pipeline's requests are known before the first of them runs, so the memory
-//! that the later ones will need can be on its way while the earlier ones execute. Requests are
-//! parsed ahead in groups; from eight on, their keys are prefetched.
+//! Why it exists: a pipeline's requests are known before the first of them runs, and so are those
+//! of all connections that have been read, so the memory that the later ones will need can be on
+//! its way while the earlier ones execute. Requests are parsed ahead in groups; from eight on,
+//! their keys are prefetched.
+
+use std::ops::Range;
 
 use engine::commands::{CommandSpec, Flags, lookup};
 use engine::{Ahead, Halt, ReplySink, Turn};
@@ -16,28 +19,39 @@ use crate::reactor::Core;
 use crate::reply::Reply;
 
 /// Requests parsed ahead.
-const GROUP: usize = 32;
+pub(crate) const GROUP: usize = 32;
 /// Requests from which prefetching pays.
 const PREFETCH_MIN: usize = 8;
 
-/// The requests of one group.
+/// The requests that were parsed and did not run yet.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    requests: Vec<Parsed>,
+    requests: Vec<Request>,
     /// Room for arguments, empty between runs.
     args: Vec<&'static [u8]>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Parsed {
+struct Request {
     /// The row of its name.
     spec: Option<&'static CommandSpec>,
-    /// Where its bytes begin and end in the buffer.
+    /// The database it is most likely about.
+    db: u16,
+    /// Where its bytes begin and end in its connection's.
     start: usize,
     end: usize,
-    /// Its arguments among those of the group.
+    /// Its arguments among those of the batch.
     first: usize,
     count: usize,
+}
+
+/// What was parsed of one connection's bytes.
+#[derive(Debug)]
+pub(crate) struct Share {
+    requests: Range<usize>,
+    /// How many bytes they take.
+    end: usize,
+    stop: Stop,
 }
 
 /// The allocation of an emptied vector, for slices of another buffer. (The iterator has nothing
@@ -48,6 +62,22 @@ fn recycle<'b>(mut args: Vec<&[u8]>) -> Vec<&'b [u8]> {
 }
 
 impl Batch {
+    /// Begins a batch: room for its arguments, for [`Batch::end`].
+    pub(crate) fn begin<'b>(&mut self) -> Vec<&'b [u8]> {
+        self.requests.clear();
+        recycle(std::mem::take(&mut self.args))
+    }
+
+    /// Ends a batch.
+    pub(crate) fn end(&mut self, args: Vec<&[u8]>) {
+        self.args = recycle(args);
+    }
+
+    /// Whether as many requests were parsed as are parsed ahead.
+    pub(crate) fn is_full(&self) -> bool {
+        self.requests.len() >= GROUP
+    }
+
     /// Runs the complete requests at the start of `buffer`. Returns how many bytes they took; a
     /// request that has to wait, and what is behind it, is not among them.
     pub(crate) fn run(
@@ -57,40 +87,39 @@ impl Batch {
         connection: &mut Connection,
         buffer: &[u8],
     ) -> (usize, Flow) {
-        let mut args = recycle(std::mem::take(&mut self.args));
-        let done = self.run_groups(core, turn, connection, buffer, &mut args);
-        self.args = recycle(args);
+        let mut args = self.begin();
+        let share = self.parse(connection, buffer, 0, &mut args);
+        self.prefetch(turn, share.requests.clone(), &args);
+        core.tick = core.counter.raw();
+        let done = self.run_share(core, turn, connection, buffer, &mut args, share);
+        self.end(args);
         done
     }
 
-    fn run_groups<'b>(
+    /// Runs what was parsed ahead of `buffer`, then the complete requests behind that; as
+    /// [`Batch::run`].
+    pub(crate) fn run_share<'b>(
         &mut self,
         core: &mut Core,
         turn: &mut Turn<'_>,
         connection: &mut Connection,
         buffer: &'b [u8],
         args: &mut Vec<&'b [u8]>,
+        mut share: Share,
     ) -> (usize, Flow) {
-        let mut at = 0;
+        let parsed = (self.requests.len(), args.len());
         loop {
-            args.clear();
-            self.requests.clear();
-            let (end, stop) = self.parse(connection, buffer, at, args);
-            if self.requests.len() >= PREFETCH_MIN {
-                self.prefetch(turn, connection.scope.db, args);
-            }
-            core.tick = core.counter.raw();
-            for parsed in &self.requests {
-                let args = &args[parsed.first..parsed.first + parsed.count];
-                let flow = run_one(core, turn, connection, parsed.spec, args);
+            for request in &self.requests[share.requests.clone()] {
+                let args = &args[request.first..request.first + request.count];
+                let flow = run_one(core, turn, connection, request.spec, args);
                 if flow != Flow::Next {
                     connection.parser.restart();
                     let rerun = connection.state.waiting == Some(Waiting::Turn);
-                    return (if rerun { parsed.start } else { parsed.end }, flow);
+                    return (if rerun { request.start } else { request.end }, flow);
                 }
             }
-            at = end;
-            match stop {
+            let mut at = share.end;
+            match share.stop {
                 Stop::GroupFull => {}
                 Stop::NeedMore => return (at, Flow::Next),
                 Stop::Inline(taken) => {
@@ -109,65 +138,82 @@ impl Batch {
                     return (buffer.len(), Flow::Close);
                 }
             }
+            // Behind those of other connections, which did not run yet.
+            self.requests.truncate(parsed.0);
+            args.truncate(parsed.1);
+            share = self.parse(connection, buffer, at, args);
+            self.prefetch(turn, share.requests.clone(), args);
+            core.tick = core.counter.raw();
         }
     }
 
     /// Parses requests from `at` on until a group is full or something else has to happen.
-    fn parse<'b>(
+    pub(crate) fn parse<'b>(
         &mut self,
         connection: &mut Connection,
         buffer: &'b [u8],
         mut at: usize,
         args: &mut Vec<&'b [u8]>,
-    ) -> (usize, Stop) {
+    ) -> Share {
         // A stranger's requests change what comes after them.
         let group = if connection.state.authenticated { GROUP } else { 1 };
+        let begin = self.requests.len();
         let parser = &mut connection.parser;
         parser.set_authenticated(connection.state.authenticated);
-        // Pipelines repeat themselves: a name is looked up when it is another one.
-        let mut last: (&[u8], _) = (&[], None);
-        while self.requests.len() < group {
+        let db = connection.scope.db;
+        let stop = loop {
+            if self.requests.len() - begin >= group {
+                break Stop::GroupFull;
+            }
             let first = args.len();
             let rest = &buffer[at..];
             let taken = match parser.whole(rest, args) {
                 Some(taken) => taken,
                 None => match parser.next(rest) {
-                    Err(error) => return (at, Stop::Broken(error)),
-                    Ok(Step::NeedMore(_)) => return (at, Stop::NeedMore),
+                    Err(error) => break Stop::Broken(error),
+                    Ok(Step::NeedMore(_)) => break Stop::NeedMore,
                     Ok(Step::Request(taken)) => {
-                        let Some(ranges) = parser.ranges() else {
-                            return (at, Stop::Inline(taken));
-                        };
+                        let Some(ranges) = parser.ranges() else { break Stop::Inline(taken) };
                         args.extend(ranges.iter().map(|&(start, len)| &rest[start..start + len]));
                         taken
                     }
                 },
             };
             let (start, end) = (at, at + taken);
-            if let Some(name) = args.get(first) {
-                if *name != last.0 {
-                    last = (name, lookup(name));
-                }
-                let spec = last.1;
+            if let Some(&name) = args.get(first) {
+                // Clients repeat themselves: a name is looked up when it is another one.
+                let spec = match self.requests.last() {
+                    Some(last) if args[last.first] == name => last.spec,
+                    _ => lookup(name),
+                };
                 let count = args.len() - first;
-                self.requests.push(Parsed { spec, start, end, first, count });
+                self.requests.push(Request { spec, db, start, end, first, count });
             }
             at = end;
-        }
-        (at, Stop::GroupFull)
+        };
+        Share { requests: begin..self.requests.len(), end: at, stop }
     }
 
-    /// Asks for the memory of the first key of each request, and of an element named with it.
-    fn prefetch(&self, turn: &mut Turn<'_>, db: u16, args: &[&[u8]]) {
-        let mut keys: SmallVec<[Ahead<'_>; GROUP]> = SmallVec::new();
-        for parsed in &self.requests {
-            let Some(spec) = parsed.spec else { continue };
-            if parsed.count > 1 && spec.first_key_is_first_argument() {
+    /// Asks for the memory of the first key of each request since the batch began.
+    pub(crate) fn prefetch_all(&self, turn: &mut Turn<'_>, args: &[&[u8]]) {
+        self.prefetch(turn, 0..self.requests.len(), args);
+    }
+
+    /// Asks for the memory of the first key of each request, and of an element named with it,
+    /// where there are enough of them.
+    fn prefetch(&self, turn: &mut Turn<'_>, requests: Range<usize>, args: &[&[u8]]) {
+        if requests.len() < PREFETCH_MIN {
+            return;
+        }
+        let mut keys: SmallVec<[Ahead<'_>; 2 * GROUP]> = SmallVec::new();
+        for request in &self.requests[requests] {
+            let Some(spec) = request.spec else { continue };
+            if request.count > 1 && spec.first_key_is_first_argument() {
                 let value = !spec.flags.contains(Flags::WRITE);
-                let key = args[parsed.first + 1];
-                let names_element = parsed.count > 2 && spec.second_argument_is_an_element();
-                let element = names_element.then(|| args[parsed.first + 2]);
-                keys.push(Ahead { db, key, value, element });
+                let key = args[request.first + 1];
+                let names_element = request.count > 2 && spec.second_argument_is_an_element();
+                let element = names_element.then(|| args[request.first + 2]);
+                keys.push(Ahead { db: request.db, key, value, element });
             }
         }
         turn.prefetch(&keys);
@@ -175,6 +221,7 @@ impl Batch {
 }
 
 /// Why parsing stopped.
+#[derive(Debug)]
 enum Stop {
     Broken(zumic_error::ProtocolError),
     GroupFull,

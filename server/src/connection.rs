@@ -163,6 +163,22 @@ impl ClientState {
 }
 
 impl Connection {
+    /// Whether it has nothing unfinished, and something to read.
+    pub(crate) fn may_join_a_group(&self) -> bool {
+        let state = &self.state;
+        let is_idle =
+            self.input.is_empty() && self.output.is_empty() && self.gate.awaits().is_none();
+        let may_run = state.authenticated && state.waiting.is_none() && !state.closing;
+        self.readable && is_idle && may_run && !self.killed
+    }
+
+    /// Whether its gate was closed since the reactor last put it on its list.
+    pub(crate) fn becomes_gated(&mut self) -> bool {
+        let was_listed = self.gated;
+        self.gated |= self.gate.awaits().is_some();
+        self.gated && !was_listed
+    }
+
     /// Copies what CLIENT LIST shows into the record: once per turn with traffic.
     pub(crate) fn publish(&self, now_ms: u64) {
         let record = &self.state.record;

@@ -240,7 +240,8 @@ impl Reactor {
         let mut work = std::mem::take(&mut self.work);
         std::mem::swap(&mut work, &mut self.scheduled);
         work.append(&mut self.parked);
-        let Self { core, session, connections, scheduled, parked, batch, buffers, .. } = self;
+        let Self { core, session, connections, scheduled, parked, gated, batch, buffers, .. } =
+            self;
         let mut turn = session.enter(now_ms);
         core.origin = None;
         for message in messages {
@@ -255,25 +256,25 @@ impl Reactor {
         }
         // Those that begin in this turn have their first slice in it.
         let suspended = std::mem::take(&mut core.long_scripts);
-        for &key in &work {
-            let Some(connection) = connections.get_mut(key) else { continue };
-            connection.scheduled = false;
+        let mut rest = &*work;
+        while !rest.is_empty() {
             if turn.is_long() {
                 drop(turn);
                 turn = session.enter(now_ms);
             }
             let mut serving = Serving { core, turn: &mut turn, batch, buffers };
-            let served = serving.serve(connection);
-            if connection.gate.awaits().is_some() && !connection.gated {
-                connection.gated = true;
-                self.gated.push(key);
-            }
-            match served {
-                Served::Again => schedule(scheduled, key, connection),
-                Served::Closed => closed.push(key),
-                Served::Done => {}
-                Served::Parked => schedule(parked, key, connection),
-            }
+            let count = serving.serve_some(connections, rest, |key, connection, served| {
+                if connection.becomes_gated() {
+                    gated.push(key);
+                }
+                match served {
+                    Served::Again => schedule(scheduled, key, connection),
+                    Served::Closed => closed.push(key),
+                    Served::Done => {}
+                    Served::Parked => schedule(parked, key, connection),
+                }
+            });
+            rest = &rest[count..];
         }
         work.clear();
         self.work = work;

@@ -10,6 +10,7 @@ mod support;
 
 use std::collections::HashSet;
 
+use support::client::encode;
 use support::reply::quoted;
 use support::{Client, Redis, Reply, Running, Server, Zumic};
 
@@ -322,5 +323,58 @@ fn keys_of_any_bytes_and_length() {
         listed.sort_by_key(ToString::to_string);
         wanted.sort_by_key(ToString::to_string);
         assert!(listed == wanted, "KEYS returns the keys as they are");
+    });
+}
+
+/// What one of many clients sends at once, in two parts, and how many replies that gets.
+fn habit(client: usize, round: usize) -> (Vec<u8>, Vec<u8>, usize) {
+    let (key, value) = (format!("habit:{client}"), format!("{client}:{round}"));
+    let set = encode(&["SET", &key, &value]);
+    let get = encode(&["GET", &key]);
+    let both = [&set[..], &get].concat();
+    let many = [&set[..], &get.repeat(99)].concat();
+    match client % 8 {
+        0 => (both, Vec::new(), 2),
+        1 => (both[..both.len() - 3].to_vec(), both[both.len() - 3..].to_vec(), 2),
+        2 => (set[..7].to_vec(), [&set[7..], &get].concat(), 2),
+        3 => (many, Vec::new(), 100),
+        4 => (format!("SET {key} {value}\r\nGET {key}\r\n").into_bytes(), Vec::new(), 2),
+        5 => ([&encode(&["MULTI"])[..], &set, &get, &encode(&["EXEC"])].concat(), Vec::new(), 4),
+        6 => (encode(&["BLPOP", &key, "9"]), get, 2),
+        _ => ([&set[..], &encode(&["NO", "SUCH"]), &get].concat(), Vec::new(), 3),
+    }
+}
+
+#[test]
+fn clients_that_are_served_together_get_their_own_replies() {
+    everywhere(&[], |_, open| {
+        let mut helper = open();
+        let mut clients: Vec<Client> = (0..80).map(|_| open()).collect();
+        for round in 0..5 {
+            let habits: Vec<_> = (0..clients.len()).map(|client| habit(client, round)).collect();
+            for (client, (first, ..)) in clients.iter_mut().zip(&habits) {
+                client.send_raw(first).unwrap();
+            }
+            for (client, (_, second, _)) in clients.iter_mut().zip(&habits) {
+                client.send_raw(second).unwrap();
+            }
+            for client in (6..clients.len()).step_by(8) {
+                let (key, value) = (format!("habit:{client}"), format!("{client}:{round}"));
+                assert!(!helper.call(&["RPUSH", &key, &value]).is_error());
+            }
+            for (i, (client, (.., count))) in clients.iter_mut().zip(habits).enumerate() {
+                let replies: Vec<Reply> = (0..count).map(|_| client.read().unwrap()).collect();
+                let value = Reply::bulk(format!("{i}:{round}"));
+                match i % 8 {
+                    5 => assert_eq!(replies[3].elements()[1], value, "client {i}"),
+                    6 => {
+                        assert_eq!(replies[0].elements()[1], value, "client {i}");
+                        assert!(replies[1].is_null(), "client {i}: its list is empty again");
+                    }
+                    7 => assert!(replies[1].is_error() && replies[2] == value, "client {i}"),
+                    _ => assert!(replies[1..].iter().all(|got| *got == value), "client {i}"),
+                }
+            }
+        }
     });
 }
