@@ -3,6 +3,7 @@
 #![cfg(loom)]
 
 use engine::awaited::Awaited;
+use engine::collection::presence::{Hold, Presence};
 use engine::epoch::{Epochs, Place};
 use engine::latch::{Latch, Reading};
 use engine::mailbox::Mailbox;
@@ -341,6 +342,78 @@ fn latch_edit_read() {
         let want = 1 + u32::from(mine) + u32::from(theirs);
         // SAFETY: the other threads have ended.
         body.with(|value| unsafe { assert_eq!(*value, [want, want], "an edit was lost") });
+    });
+}
+
+/// What the slot of the two models below leads to the object by.
+fn record() -> Word {
+    Word::record(1, 8)
+}
+
+/// Who reads an object by a key reads what the key held, and not what became of it elsewhere (Y2).
+///
+/// Fails if `Presence::finds` does not look, or if `latch-edit` loses its Release or its Acquire
+/// (the look at the slot may be an old one then).
+#[test]
+fn a_reader_looks_again() {
+    explore(3, || {
+        let (latch, reading) = (Arc::new(Latch::default()), Arc::new(Reading::default()));
+        let slot = Arc::new(AtomicU64::new(record().to_bits()));
+        let body = Arc::new(UnsafeCell::new(0_u32));
+        let (door, at) = (Arc::clone(&latch), Arc::clone(&reading));
+        let (key, value) = (Arc::clone(&slot), Arc::clone(&body));
+        let reader = thread::spawn(move || {
+            if load(&key) != record() {
+                return;
+            }
+            let Some(place) = Presence::enter(&at, &door) else { return };
+            if place.finds(&key, record()) {
+                // SAFETY: what the model is about: loom reports an edit at the same time.
+                value.with(|seen| unsafe { assert_eq!(*seen, 0, "what another key has") });
+            }
+        });
+        if let Some(hold) = Hold::take(&latch)
+            && !hold.is_read_by(&reading)
+        {
+            // As a transaction that renames the key, and edits it under its new name.
+            assert!(replace(&slot, record(), Word::EMPTY));
+            // SAFETY: as above.
+            body.with_mut(|value| unsafe { *value = 1 });
+        }
+        reader.join().unwrap();
+    });
+}
+
+/// Who edits an object by a key edits what the key holds: not what has left it (Y1).
+///
+/// Fails if `Hold::finds` does not look.
+#[test]
+fn an_editor_looks_again() {
+    explore(3, || {
+        let latch = Arc::new(Latch::default());
+        let slot = Arc::new(AtomicU64::new(record().to_bits()));
+        let body = Arc::new(UnsafeCell::new(0_u32));
+        let (door, key, value) = (Arc::clone(&latch), Arc::clone(&slot), Arc::clone(&body));
+        let editor = thread::spawn(move || {
+            if load(&key) != record() {
+                return;
+            }
+            let Some(hold) = Hold::take(&door) else { return };
+            if hold.finds(&key, record()) {
+                // SAFETY: what the model is about: loom reports a second editor.
+                value.with_mut(|value| unsafe { *value += 1 });
+            }
+        });
+        let mut taken = None;
+        if let Some(hold) = Hold::take(&latch) {
+            assert!(hold.finds(&slot, record()) && replace(&slot, record(), Word::EMPTY));
+            // SAFETY: as above.
+            taken = Some(body.with(|value| unsafe { *value }));
+        }
+        editor.join().unwrap();
+        // SAFETY: the other thread has ended.
+        let last = body.with(|value| unsafe { *value });
+        assert!(taken.is_none_or(|taken| taken == last), "an edit of what the key no longer has");
     });
 }
 

@@ -19,6 +19,7 @@
 //!   until its commit; its own commands need nothing more.
 //! - Y4: a plain command waits with at most one latch or one place in hand, for a bounded time.
 
+pub mod presence;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
@@ -27,12 +28,13 @@ use std::marker::PhantomData;
 
 use zumic_error::CommandError;
 
+pub(crate) use self::presence::{Hold, Presence};
+
 use crate::context::{Context, Mode, SPINS_BEFORE_BUSY, Spot};
 use crate::host::Halt;
 use crate::intent::key_record;
 use crate::kind::Kind;
-use crate::latch::{Latch, Reading};
-use crate::map::bucket::load;
+use crate::latch::Latch;
 use crate::map::deadline::NEVER;
 use crate::map::{Map, Place};
 use crate::object::{ObjectRef, VTable};
@@ -197,43 +199,6 @@ impl<T: Collection> View<'_, T> {
     }
 }
 
-/// An announced reader; leaves when dropped.
-#[derive(Debug)]
-pub(crate) struct Presence<'s> {
-    reading: &'s Reading,
-    index: usize,
-}
-
-impl<'s> Presence<'s> {
-    /// Announces a reader; `None` when an editor is inside or there is no place.
-    pub(crate) fn enter(reading: &'s Reading, latch: &Latch) -> Option<Self> {
-        reading.try_enter(latch).map(|index| Self { reading, index })
-    }
-}
-
-impl Drop for Presence<'_> {
-    fn drop(&mut self) {
-        self.reading.leave(self.index);
-    }
-}
-
-/// A held latch; released when dropped.
-#[derive(Debug)]
-pub(crate) struct Hold<'s>(&'s Latch);
-
-impl Hold<'_> {
-    /// Keeps the latch beyond this guard: whoever does releases it by hand.
-    pub(crate) fn keep(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Hold<'_> {
-    fn drop(&mut self) {
-        self.0.release();
-    }
-}
-
 impl<'s> Context<'s> {
     // --- Reading -------------------------------------------------------------------------
 
@@ -294,7 +259,7 @@ impl<'s> Context<'s> {
             }
             if let Some(place) = Presence::enter(&self.own.reading, latch) {
                 // Y2: where the record was found is where it has to be now.
-                let is_there = slot.is_some_and(|(slot, word)| load(slot) == word);
+                let is_there = slot.is_some_and(|(slot, word)| place.finds(slot, word));
                 // An editor may have been there since it was found.
                 self.note_seen(record.tid());
                 // A hollow object's key is absent: look again.
@@ -338,13 +303,16 @@ impl<'s> Context<'s> {
             spin_hint();
             if spins < SPINS_BEFORE_BUSY { Ok(()) } else { Err(Halt::Busy) }
         };
-        while !latch.try_hold() {
-            spin()?;
-        }
-        let hold = Hold(latch);
+        let hold = loop {
+            match Hold::take(latch) {
+                Some(hold) => break hold,
+                None => spin()?,
+            }
+        };
         self.shared.refresh(&mut self.state.everyone);
         for session in &self.state.everyone {
-            while !std::ptr::eq(&raw const **session, self.own) && session.reading.names(latch) {
+            let own = std::ptr::eq(&raw const **session, self.own);
+            while !own && hold.is_read_by(&session.reading) {
                 spin()?;
             }
         }
@@ -460,10 +428,10 @@ impl<'s> Context<'s> {
         change: &mut impl FnMut(&mut T) -> Result<Edit<R>, CommandError>,
     ) -> Result<Option<R>, Halt> {
         let record = spot.record;
-        let _hold = self.hold(latch)?;
+        let hold = self.hold(latch)?;
         // An editor may have been there since the spot was found.
         self.note_seen(record.tid());
-        if load(spot.slot) != spot.word || record.is_gone() {
+        if !hold.finds(spot.slot, spot.word) || record.is_gone() {
             return Ok(None);
         }
         assert!(!self.own.reading.names(latch), "a handler drops its view before it edits");
