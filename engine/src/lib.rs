@@ -60,6 +60,7 @@ mod transaction;
 mod value;
 pub mod values;
 pub mod version;
+pub mod waiting;
 mod whole;
 
 pub use collection::{Collection, Edit, Missing, Stored, View};

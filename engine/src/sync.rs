@@ -6,8 +6,12 @@
 
 #[cfg(loom)]
 pub use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
+#[cfg(loom)]
+pub use loom::sync::{Mutex, MutexGuard};
 #[cfg(not(loom))]
 pub use std::sync::atomic::fence;
+#[cfg(not(loom))]
+pub use std::sync::{Mutex, MutexGuard};
 
 #[cfg(not(loom))]
 #[expect(clippy::disallowed_types, reason = "this is the door")]

@@ -6,25 +6,14 @@
 //! whichever threads the two are on. A command without anybody waiting pays two loads
 //! (`engine::Followers`).
 //!
-//! Invariants
-//! - B1: a client is on the queue of each of its keys from before its second look at them until it
-//!   is answered, and counted among the followers of each.
-//! - B2: `state` decides who answers: one thread at a time has claimed it, and what has ended is
-//!   never claimed again.
-//! - B3: a key's queue is served by one thread at a time; a change that comes meanwhile makes that
-//!   thread look again.
-//!
-//! Ordering edges
-//! - `blocked-claim`: claim (Acquire) -> unclaim or end (Release), one word. The rest of a client
-//!   never changes.
+//! Who answers whom is decided by `engine::waiting`, whose models are in `loom-tests`.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
-use engine::commands::{CommandSpec, Group};
-use engine::sync::{AtomicU32, Ordering};
-use engine::{Changed, Engine, Halt, Kind, NoHost, ReplySink, Scope, Turn};
+use engine::commands::CommandSpec;
+use engine::waiting::{Claim, Name, Queues, Waiter};
+use engine::{Changed, Halt, Kind, NoHost, ReplySink, Scope, Turn};
 use protocol::Version;
 use zumic_error::CommandError;
 
@@ -34,11 +23,8 @@ use crate::reactor::Core;
 use crate::reply::Reply;
 use crate::shared::Message;
 
-const WAITING: u32 = 0;
-const CLAIMED: u32 = 1;
-const ENDED: u32 = 2;
-/// Locks, so that keys of different clients rarely meet.
-const SHARDS: usize = 64;
+/// All waiting clients by their keys.
+pub(crate) type Blocked = Queues<BlockedClient>;
 
 /// A command that waits, and whose it is.
 #[derive(Debug)]
@@ -56,7 +42,7 @@ pub(crate) struct BlockedClient {
     no_touch: bool,
     spec: &'static CommandSpec,
     args: Vec<Vec<u8>>,
-    state: AtomicU32,
+    claim: Claim,
 }
 
 impl PartialEq for BlockedClient {
@@ -68,18 +54,6 @@ impl PartialEq for BlockedClient {
 impl Eq for BlockedClient {}
 
 impl BlockedClient {
-    fn take(&self, to: u32) -> bool {
-        // ORDER(blocked-claim): Acquire; what the last claimer did is done. Relaxed on failure:
-        // somebody else has it.
-        let taken = self.state.compare_exchange(WAITING, to, Ordering::Acquire, Ordering::Relaxed);
-        taken.is_ok()
-    }
-
-    fn set(&self, to: u32) {
-        // ORDER(blocked-claim): Release; pairs with the next claim.
-        self.state.store(to, Ordering::Release);
-    }
-
     /// Whether it waits for the log, and not for a key.
     #[must_use]
     pub(crate) fn is_waitaof(&self) -> bool {
@@ -89,20 +63,17 @@ impl BlockedClient {
     /// Ends the wait; false when somebody is answering it, or has.
     #[must_use]
     pub(crate) fn end(&self) -> bool {
-        self.take(ENDED)
+        self.claim.end()
+    }
+
+    /// Ends the wait of a client that is gone; false when it is taken care of.
+    #[must_use]
+    pub(crate) fn leave(&self) -> bool {
+        self.claim.leave()
     }
 
     fn args(&self) -> Vec<&[u8]> {
         self.args.iter().map(Vec::as_slice).collect()
-    }
-
-    fn keys(&self) -> Vec<Box<[u8]>> {
-        let args = self.args();
-        let mut keys: Vec<Box<[u8]>> =
-            awaited(self.spec, &args).map(|at| args[at].into()).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        keys
     }
 
     /// The answer of a wait that nothing came of; `logged` says whether the client's writes are on
@@ -127,120 +98,23 @@ impl BlockedClient {
     }
 }
 
-#[derive(Debug, Default)]
-struct Queue {
-    clients: VecDeque<Arc<BlockedClient>>,
-    serving: bool,
-    again: bool,
-}
-
-type Queues = HashMap<(u16, Box<[u8]>), Queue>;
-
-/// All waiting clients by their keys, in order of arrival.
-#[derive(Debug)]
-pub(crate) struct Blocked {
-    hasher: RandomState,
-    shards: Box<[Mutex<Queues>]>,
-}
-
-impl Default for Blocked {
-    fn default() -> Self {
-        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { hasher: RandomState::new(), shards }
-    }
-}
-
-impl Blocked {
-    fn shard(&self, db: u16, key: &[u8]) -> MutexGuard<'_, Queues> {
-        let hash = self.hasher.hash_one((db, key));
-        let at = usize::try_from(hash % SHARDS as u64).expect("below SHARDS");
-        self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
+impl Waiter for BlockedClient {
+    fn claim(&self) -> &Claim {
+        &self.claim
     }
 
-    fn register(&self, engine: &Engine, client: &Arc<BlockedClient>) {
-        for key in client.keys() {
-            engine.follow_key(&key);
-            let queue = &mut self.shard(client.db, &key);
-            let queue = queue.entry((client.db, key)).or_default();
-            queue.clients.push_back(Arc::clone(client));
-        }
+    fn keys(&self) -> Vec<Name> {
+        let args = self.args();
+        let mut keys: Vec<Name> =
+            awaited(self.spec, &args).map(|at| (self.db, args[at].into())).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
     }
 
-    /// Takes a client off its queues. Whoever claimed or ended it does.
-    pub(crate) fn unregister(&self, engine: &Engine, client: &BlockedClient) {
-        for key in client.keys() {
-            let mut shard = self.shard(client.db, &key);
-            let name = (client.db, key);
-            let Some(queue) = shard.get_mut(&name) else { continue };
-            let at =
-                queue.clients.iter().position(|other| std::ptr::eq(&raw const **other, client));
-            if let Some(at) = at {
-                queue.clients.remove(at);
-                engine.unfollow_key(&name.1);
-            }
-            if queue.clients.is_empty() && !queue.serving {
-                shard.remove(&name);
-            }
-        }
-    }
-
-    /// Whether anybody waits for the key.
-    fn waits(&self, db: u16, key: &[u8]) -> bool {
-        self.shard(db, key).contains_key(&(db, Box::from(key)))
-    }
-
-    /// Every key that somebody waits for.
-    fn keys(&self) -> Vec<(u16, Box<[u8]>)> {
-        let lock = |shard: &'_ Mutex<Queues>| -> Vec<(u16, Box<[u8]>)> {
-            shard.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
-        };
-        self.shards.iter().flat_map(lock).collect()
-    }
-
-    /// Begins to serve a key; false when nobody waits, or another thread is at it (B3).
-    fn begin(&self, db: u16, key: &[u8]) -> bool {
-        let mut shard = self.shard(db, key);
-        match shard.get_mut(&(db, Box::from(key))) {
-            None => false,
-            Some(queue) if queue.serving => {
-                queue.again = true;
-                false
-            }
-            Some(queue) => {
-                queue.serving = true;
-                true
-            }
-        }
-    }
-
-    /// The next client from position `from` on that is not of a group without hope.
-    fn next(
-        &self,
-        db: u16,
-        key: &[u8],
-        from: usize,
-        hopeless: &[Group],
-    ) -> Option<(usize, Arc<BlockedClient>)> {
-        let shard = self.shard(db, key);
-        let queue = shard.get(&(db, Box::from(key)))?;
-        let mut rest = queue.clients.iter().enumerate().skip(from);
-        let found = rest.find(|(_, client)| !hopeless.contains(&client.spec.group));
-        found.map(|(at, client)| (at, Arc::clone(client)))
-    }
-
-    /// Ends serving; true when the key changed meanwhile and has to be served again.
-    fn finish(&self, db: u16, key: &[u8], abandon: bool) -> bool {
-        let mut shard = self.shard(db, key);
-        let name = (db, Box::from(key));
-        let Some(queue) = shard.get_mut(&name) else { return false };
-        if std::mem::take(&mut queue.again) && !abandon {
-            return true;
-        }
-        queue.serving = false;
-        if queue.clients.is_empty() {
-            shard.remove(&name);
-        }
-        false
+    /// What one pop does not find, another of its kind does not either.
+    fn is_like(&self, other: &Self) -> bool {
+        self.spec.group == other.spec.group
     }
 }
 
@@ -274,16 +148,16 @@ pub(crate) fn must_queue(core: &Core, db: u16, spec: &CommandSpec, args: &[&[u8]
         return false;
     }
     let engine = core.shared.admin.engine();
-    let waits = |key: &[u8]| engine.has_followers(key) && core.shared.blocked.waits(db, key);
+    let waits =
+        |key: &[u8]| engine.has_followers(key) && core.shared.blocked.waits(&(db, key.into()));
     awaited(spec, args).any(|at| waits(args[at]))
 }
 
-/// Lets a client wait, and looks at its keys once more (B1).
+/// Lets a client wait, and looks at its keys once more.
 pub(crate) fn block(core: &mut Core, turn: &mut Turn<'_>, client: &Arc<BlockedClient>) {
     core.shared.blocked.register(core.shared.admin.engine(), client);
     core.stats.clients_blocked.add(1);
-    let keys = client.keys();
-    serve(core, turn, keys.into_iter().map(|key| (client.db, key)).collect());
+    serve(core, turn, client.keys().into());
 }
 
 /// A waiting client.
@@ -305,7 +179,7 @@ pub(crate) fn client(
         no_touch: scope.no_touch,
         spec,
         args,
-        state: AtomicU32::new(WAITING),
+        claim: Claim::default(),
     })
 }
 
@@ -320,57 +194,46 @@ pub(crate) fn follow(core: &mut Core, turn: &mut Turn<'_>) {
     serve(core, turn, keys);
 }
 
-fn name(changed: Changed) -> (u16, Box<[u8]>) {
+fn name(changed: Changed) -> Name {
     (changed.db, changed.key)
 }
 
 /// Serves who waits for these keys, and for those that serving them changes.
-pub(crate) fn serve(core: &mut Core, turn: &mut Turn<'_>, mut keys: VecDeque<(u16, Box<[u8]>)>) {
-    while let Some((db, key)) = keys.pop_front() {
-        if core.shared.blocked.begin(db, &key) {
-            serve_key(core, turn, db, &key);
-        }
+pub(crate) fn serve(core: &mut Core, turn: &mut Turn<'_>, mut keys: VecDeque<Name>) {
+    while let Some(key) = keys.pop_front() {
+        keys.extend(serve_key(core, turn, &key));
         keys.extend(core.take_changes(turn).keys.into_iter().map(name));
     }
 }
 
-fn serve_key(core: &mut Core, turn: &mut Turn<'_>, db: u16, key: &[u8]) {
+/// Serves who waits for a key; what else has to be served because of that.
+fn serve_key(core: &mut Core, turn: &mut Turn<'_>, key: &Name) -> Vec<Name> {
     let shared = Arc::clone(&core.shared);
-    loop {
-        let (mut from, mut hopeless) = (0, Vec::new());
-        while let Some((at, client)) = shared.blocked.next(db, key, from, &hopeless) {
-            from = at;
-            if !concerns(client.spec, turn.kind(db, key)) || !client.take(CLAIMED) {
-                from += 1;
-                continue;
-            }
-            match run_for(core, turn, &client) {
-                Ran::Answered(output, epoch) => {
-                    shared.blocked.unregister(shared.admin.engine(), &client);
-                    client.set(ENDED);
-                    let message = Message::Unblocked(client.id, output, epoch);
-                    shared.reactors[client.reactor].send(message);
-                }
-                Ran::Busy => {
-                    client.set(WAITING);
-                    core.retry.push((db, key.into()));
-                    shared.blocked.finish(db, key, true);
-                    return;
-                }
-                Ran::Nothing => {
-                    client.set(WAITING);
-                    // What one pop does not find, another of its kind does not either.
-                    if !client.spec.name.starts_with("xread") {
-                        hopeless.push(client.spec.group);
-                    }
-                    from += 1;
-                }
-            }
+    let Some(mut serving) = shared.blocked.serve(shared.admin.engine(), key) else {
+        return Vec::new();
+    };
+    while let Some(client) = serving.next() {
+        if !concerns(client.spec, turn.kind(key.0, &key.1)) {
+            serving.nothing(client, false);
+            continue;
         }
-        if !shared.blocked.finish(db, key, false) {
-            return;
+        match run_for(core, turn, &client) {
+            Ran::Answered(output, epoch) => {
+                serving.answered(&client);
+                let message = Message::Unblocked(client.id, output, epoch);
+                shared.reactors[client.reactor].send(message);
+            }
+            Ran::Busy => {
+                core.retry.extend(serving.busy(&client));
+                return Vec::new();
+            }
+            Ran::Nothing => {
+                let speaks = !client.spec.name.starts_with("xread");
+                serving.nothing(client, speaks);
+            }
         }
     }
+    serving.rest()
 }
 
 enum Ran {

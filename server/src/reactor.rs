@@ -554,7 +554,7 @@ fn forget(core: &mut Core, turn: &mut Turn<'_>, connection: &mut Connection) {
         core.shared.count_monitors(false);
     }
     if let Some(Waiting::Blocked(client)) = connection.state.waiting.take() {
-        if client.end() {
+        if client.leave() {
             core.shared.blocked.unregister(core.shared.admin.engine(), &client);
         }
         if let Some(until_ms) = client.until_ms {
