@@ -428,11 +428,10 @@ pub(crate) fn conclude(
     }
     core.stats.commands.record(spec.id, nanoseconds, failed, core.settings.latency_tracking);
     let microseconds = nanoseconds / 1_000;
-    let threshold = u64::try_from(core.settings.slowlog_threshold_us);
-    if threshold.is_ok_and(|threshold| microseconds >= threshold) {
+    if microseconds >= core.settings.notable_us() {
         let words = state.record.words();
         let facts = facts(state, &words, db);
-        core.shared.admin.log_slow(&facts, spec, args, microseconds);
+        core.shared.admin.note_slow(&facts, spec, args, microseconds);
     }
     // As in Redis: afterwards, so with the database that SELECT chose, and nothing administrative.
     let hidden = Flags::SKIP_MONITOR.or(Flags::ADMIN);

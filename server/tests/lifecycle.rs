@@ -165,6 +165,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("request-args-max", "100", "100"),
     ("slowlog-log-slower-than", "5", "5"),
     ("slowlog-max-len", "9", "9"),
+    ("latency-monitor-threshold", "7", "7"),
     ("latency-tracking", "no", "no"),
     ("latency-tracking-info-percentiles", "50 90", "50 90"),
     ("loglevel", "verbose", "verbose"),

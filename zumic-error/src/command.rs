@@ -72,6 +72,7 @@ pub enum CommandError {
     KeyCountInvalid,
     KillAge,
     KillId,
+    LatencyUnknown(Vec<u8>),
     LcsBothFlags,
     LcsTooLong,
     LfuNotSelected,
@@ -440,6 +441,11 @@ impl fmt::Display for CommandError {
             Self::HelloSyntax(option) => write!(f, "ERR Syntax error in HELLO option '{option}'"),
             Self::InputKeysMissing(name) => {
                 write!(f, "ERR at least 1 input key is needed for '{name}' command")
+            }
+            Self::LatencyUnknown(event) => {
+                f.write_str("ERR No samples available for event '")?;
+                write_lossy(f, event)?;
+                f.write_str("'")
             }
             Self::NoSuchUser(name) => write!(f, "ERR No such user '{name}'"),
             Self::NotInRange { min, max } => {

@@ -50,6 +50,14 @@ pub(super) const DEBUG: (&str, &[&str]) = (
 pub(super) const LATENCY: (&str, &[&str]) = (
     "LATENCY",
     &[
+        "DOCTOR",
+        "    Return a human readable latency analysis report.",
+        "GRAPH <event>",
+        "    Return an ASCII latency graph for the <event> class.",
+        "HISTORY <event>",
+        "    Return time-latency samples for the <event> class.",
+        "LATEST",
+        "    Return the latest latency samples for all events.",
         "RESET [<event> ...]",
         "    Reset latency data of one or more <event> classes.",
         "    (default: reset all data for all event classes)",

@@ -6,7 +6,7 @@
 //!
 //! How a reactor uses it:
 //! - [`Admin::stats`]`.register()` once, and counts into its own block;
-//! - [`Admin::log_slow`] for a slow command, [`Admin::answer`] for the commands it answers;
+//! - [`Admin::note_slow`] for a slow command, [`Admin::answer`] for the commands it answers;
 //! - `Admin::authenticator().submit()` for AUTH and HELLO AUTH, the verdict comes through the
 //!   closure in [`Wiring`];
 //! - a background thread calls [`Admin::tick`] about every millisecond.
@@ -27,6 +27,7 @@ pub mod monitor;
 pub mod process;
 pub mod shutdown;
 mod slowlog;
+mod spikes;
 pub mod stats;
 pub mod version;
 
@@ -41,6 +42,7 @@ pub use self::config::Stop;
 pub use self::histogram::Latencies;
 pub use self::info::human_bytes;
 pub use self::slowlog::Slowlog;
+use self::spikes::Spikes;
 
 use self::allocator::Allocator;
 use self::auth::{Authenticator, Deliver, PasswordHash};
@@ -87,6 +89,7 @@ pub struct Admin {
     settings: Arc<SharedSettings>,
     stats: StatsHub,
     slowlog: Slowlog,
+    spikes: Spikes,
     authenticator: Authenticator,
     allocator: Allocator,
     broker: Arc<Broker>,
@@ -125,6 +128,7 @@ impl Admin {
             engine: Engine::builder().databases(settings.databases).seed(seed).build(),
             stats: StatsHub::new(commands),
             slowlog: Slowlog::default(),
+            spikes: Spikes::default(),
             authenticator: Authenticator::start(password, wiring.deliver)?,
             allocator: wiring.allocator,
             broker: wiring.broker,
@@ -251,12 +255,13 @@ impl Admin {
         self.authenticator.tick();
     }
 
-    /// Puts a slow command into the slow log, unless its row says that it never goes there.
+    /// Notes a slow command: among the spikes of LATENCY, and in the slow log, unless its row says
+    /// that it never goes there.
     ///
-    /// The threshold is looked at again, as it is now: a CONFIG SET that raised it is not logged
-    /// by the old one.
+    /// The thresholds are looked at again, as they are now: a CONFIG SET that raised one is not
+    /// noted by the old one.
     #[cold]
-    pub fn log_slow(
+    pub fn note_slow(
         &self,
         client: &ClientFacts<'_>,
         spec: &CommandSpec,
@@ -264,12 +269,17 @@ impl Admin {
         microseconds: u64,
     ) {
         let settings = self.settings.load();
+        let now = unix_microseconds() / 1_000_000;
+        let milliseconds = microseconds / 1_000;
+        if (1..=milliseconds).contains(&settings.latency_threshold_ms) {
+            let is_fast = spec.flags.contains(Flags::FAST);
+            self.spikes.add(if is_fast { "fast-command" } else { "command" }, now, milliseconds);
+        }
         let is_slow = u64::try_from(settings.slowlog_threshold_us)
             .is_ok_and(|threshold| microseconds >= threshold);
         if !is_slow || spec.flags.contains(Flags::SKIP_SLOWLOG) {
             return;
         }
-        let now = unix_microseconds() / 1_000_000;
         let shown = monitor::redact(args);
         self.slowlog.push(&shown, microseconds, now, client, settings.slowlog_len_max);
     }
@@ -289,7 +299,7 @@ impl Admin {
             HostCommand::Config => config::run(self, context, sub, args),
             HostCommand::Debug => debug::run(self, client, context, args),
             HostCommand::Info => info::run(self, context, args),
-            HostCommand::Latency => latency::run(&self.stats, context, sub, args),
+            HostCommand::Latency => latency::run(self, context, sub, args),
             HostCommand::Lolwut => lolwut::run(context, args),
             HostCommand::MemoryDoctor => memory::doctor(self, context),
             HostCommand::MemoryStats => memory::stats(self, context),

@@ -16,7 +16,8 @@
 //!   `maxmemory-policy` `maxmemory-samples` `lfu-log-factor` `lfu-decay-time`
 //!   `proto-max-bulk-len`
 //! - [`crate::admin`]: `requirepass` `loglevel` `slowlog-log-slower-than` `slowlog-max-len`
-//!   `latency-tracking` `latency-tracking-info-percentiles` `enable-debug-command`
+//!   `latency-monitor-threshold` `latency-tracking` `latency-tracking-info-percentiles`
+//!   `enable-debug-command`
 //! - `durability`: `mode` `appendonly` `dir` `appendfsync` `save`
 //!   `stop-writes-on-bgsave-error` `rdbcompression` `rdbcompression-level`
 //!   `auto-aof-rewrite-percentage` `auto-aof-rewrite-min-size` `aof-load-truncated`

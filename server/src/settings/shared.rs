@@ -122,6 +122,8 @@ pub struct SettingsReader {
     shared: Arc<SharedSettings>,
     generation: u64,
     current: Arc<Settings>,
+    /// Of `current`: asked for after every command.
+    notable_us: u64,
 }
 
 impl SettingsReader {
@@ -131,7 +133,15 @@ impl SettingsReader {
         // The number before the snapshot: a change in between is then seen as news.
         let generation = shared.generation();
         let current = shared.load();
-        Self { shared, generation, current }
+        let notable_us = current.notable_us();
+        Self { shared, generation, current, notable_us }
+    }
+
+    /// As [`Settings::notable_us`], without computing it.
+    #[inline]
+    #[must_use]
+    pub fn notable_us(&self) -> u64 {
+        self.notable_us
     }
 
     /// Looks for a newer snapshot; whether there was one. Cost: one load when there is none.
@@ -143,6 +153,7 @@ impl SettingsReader {
         }
         self.generation = generation;
         self.current = self.shared.load();
+        self.notable_us = self.current.notable_us();
         true
     }
 }

@@ -203,6 +203,8 @@ pub struct Settings {
     pub durability: DurabilitySettings,
     /// `notify-keyspace-events`.
     pub events: Classes,
+    /// `latency-monitor-threshold`, in milliseconds; 0 for never.
+    pub latency_threshold_ms: u64,
     /// `latency-tracking`.
     pub latency_tracking: bool,
     /// `latency-tracking-info-percentiles`, each 0 to 100.
@@ -263,6 +265,16 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Microseconds from which somebody wants to know of a command: the slow log or LATENCY.
+    #[must_use]
+    pub fn notable_us(&self) -> u64 {
+        let slow = u64::try_from(self.slowlog_threshold_us).unwrap_or(u64::MAX);
+        match self.latency_threshold_ms {
+            0 => slow,
+            threshold => slow.min(threshold.saturating_mul(1_000)),
+        }
+    }
+
     /// Zero everywhere: what the table's defaults are written into.
     pub(super) fn blank() -> Self {
         let limit = OutputLimit { hard_bytes: 0, soft_bytes: 0, soft_seconds: 0 };
@@ -274,6 +286,7 @@ impl Settings {
             debug_access: DebugAccess::No,
             durability: DurabilitySettings::blank(),
             events: Classes::default(),
+            latency_threshold_ms: 0,
             latency_tracking: false,
             latency_percentiles: Vec::new(),
             lfu_decay_minutes: 0,

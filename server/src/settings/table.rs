@@ -402,6 +402,8 @@ pub static TABLE: &[Setting] = &[
         Diagnostics, "microseconds from which a command is slow; -1 for never"),
     row("slowlog-max-len", integer!(slowlog_len_max, 0..=i64::MAX), "128", Running, Diagnostics,
         "slow commands remembered"),
+    row("latency-monitor-threshold", integer!(latency_threshold_ms, 0..=i64::MAX), "0", Running,
+        Diagnostics, "milliseconds from which LATENCY notes a command; 0 for never"),
     row("latency-tracking", switch!(latency_tracking), "yes", Running, Diagnostics,
         "whether each command's latencies are counted"),
     row("latency-tracking-info-percentiles", PERCENTILES, "50 99 99.9", Running, Diagnostics,

@@ -72,6 +72,29 @@ const CONFIG: &[CommandSpec] = &[
 /// Subcommands of LATENCY.
 const LATENCY: &[CommandSpec] = &[
     CommandSpec {
+        name: "latency|doctor",
+        arity: 2,
+        flags: Flags::ADMIN.or(Flags::NO_SCRIPT).or(Flags::LOADING).or(Flags::STALE),
+        group: Group::Server,
+        since: "2.8.13",
+        summary: "Return a human readable latency analysis report.",
+        tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+        handler: Handler::Host(HostCommand::Latency),
+        ..CommandSpec::DEFAULT
+    },
+    CommandSpec {
+        name: "latency|graph",
+        arity: 3,
+        flags: Flags::ADMIN.or(Flags::NO_SCRIPT).or(Flags::LOADING).or(Flags::STALE),
+        group: Group::Server,
+        since: "2.8.13",
+        summary: "Return a latency graph for the event.",
+        tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+        arguments: &[text("event")],
+        handler: Handler::Host(HostCommand::Latency),
+        ..CommandSpec::DEFAULT
+    },
+    CommandSpec {
         name: "latency|help",
         arity: 2,
         flags: Flags::LOADING.or(Flags::STALE),
@@ -92,6 +115,29 @@ const LATENCY: &[CommandSpec] = &[
         summary: "Return the cumulative distribution of latencies of a subset of commands or all.",
         tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
         arguments: &[text("command").optional().multiple()],
+        handler: Handler::Host(HostCommand::Latency),
+        ..CommandSpec::DEFAULT
+    },
+    CommandSpec {
+        name: "latency|history",
+        arity: 3,
+        flags: Flags::ADMIN.or(Flags::NO_SCRIPT).or(Flags::LOADING).or(Flags::STALE),
+        group: Group::Server,
+        since: "2.8.13",
+        summary: "Return timestamp-latency samples for the event.",
+        tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+        arguments: &[text("event")],
+        handler: Handler::Host(HostCommand::Latency),
+        ..CommandSpec::DEFAULT
+    },
+    CommandSpec {
+        name: "latency|latest",
+        arity: 2,
+        flags: Flags::ADMIN.or(Flags::NO_SCRIPT).or(Flags::LOADING).or(Flags::STALE),
+        group: Group::Server,
+        since: "2.8.13",
+        summary: "Return the latest latency samples for all events.",
+        tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
         handler: Handler::Host(HostCommand::Latency),
         ..CommandSpec::DEFAULT
     },
