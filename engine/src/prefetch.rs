@@ -3,6 +3,14 @@
 //! Why it exists: a dependent lookup on a large store costs 275 ns, one whose lines were asked
 //! for in a batch 34 ns. Not a promise: on other processors the hint is nothing.
 
+/// Bytes that a comparison of `len` bytes loads: whole vectors, and a load across two lines waits
+/// for both, whatever is masked out of it.
+#[inline]
+pub(crate) const fn compared(len: usize) -> usize {
+    const VECTOR: usize = 32;
+    if len < VECTOR { VECTOR } else { len }
+}
+
 /// Asks for the cache line at `target`.
 #[inline]
 pub(crate) fn read<T>(target: &T) {

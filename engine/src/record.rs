@@ -34,6 +34,7 @@ use crate::guard::Reclaim;
 use crate::kind::Kind;
 use crate::map::deadline::NEVER;
 use crate::object::ObjectRef;
+use crate::prefetch;
 use crate::slab;
 use crate::sync::{AtomicU32, Ordering};
 use crate::tid::Tid;
@@ -272,9 +273,9 @@ impl Reclaim for Header {
 }
 
 impl Record {
-    /// Bytes from the start of a record to the last of `key` in it, in a record with a deadline.
+    /// Bytes from the start of a record to the last that comparing its key with `key` may load.
     pub(crate) fn key_end_of(key: &[u8]) -> usize {
-        HEADER_BYTES + size_of::<u64>() + key.len().saturating_sub(1)
+        HEADER_BYTES + size_of::<u64>() + prefetch::compared(key.len()) - 1
     }
 
     /// The record behind a thin pointer.

@@ -211,8 +211,8 @@ impl Batch {
             if request.count > 1 && spec.first_key_is_first_argument() {
                 let value = !spec.flags.contains(Flags::WRITE);
                 let key = args[request.first + 1];
-                let names_element = request.count > 2 && spec.second_argument_is_an_element();
-                let element = names_element.then(|| args[request.first + 2]);
+                let element = spec.element_argument().filter(|&at| at < request.count);
+                let element = element.map(|at| args[request.first + at]);
                 keys.push(Ahead { db: request.db, key, value, element });
             }
         }

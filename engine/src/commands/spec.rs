@@ -259,13 +259,23 @@ impl CommandSpec {
             )
     }
 
-    /// Whether the argument behind the key names something in the collection there: what a
+    /// Which argument names something in the collection at the key, the first of them: what a
     /// prefetch can know cheaply.
     #[inline]
     #[must_use]
-    pub fn second_argument_is_an_element(&self) -> bool {
-        matches!(self.group, Group::Hash | Group::Set)
-            && matches!(self.keys, [KeySpec { find: FindKeys::Range { last: 0, .. }, .. }])
+    pub fn element_argument(&self) -> Option<usize> {
+        if !matches!(self.keys, [KeySpec { find: FindKeys::Range { last: 0, .. }, .. }]) {
+            return None;
+        }
+        match self.group {
+            Group::Hash | Group::Set => Some(2),
+            Group::SortedSet => match self.name {
+                "zadd" | "zincrby" => Some(3),
+                "zscore" | "zrank" | "zrevrank" | "zrem" | "zmscore" => Some(2),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// First key, last key and step, as COMMAND INFO has told them since before key

@@ -424,6 +424,13 @@ impl Collection for SortedSet {
         }
     }
 
+    #[inline]
+    fn prefetch(&self, members: &[&[u8]]) {
+        if let Self::Ranked(ranked) = self {
+            ranked.prefetch(members);
+        }
+    }
+
     fn packed(&self) -> Option<(u8, &[u8])> {
         match self {
             Self::Listpack(list) => Some((LISTPACK, list.as_packed())),

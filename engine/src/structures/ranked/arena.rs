@@ -69,6 +69,12 @@ impl<T: Clone + Default + Heap> Arena<T> {
         value
     }
 
+    /// Asks for the cache line of the value at a place.
+    #[inline]
+    pub(super) fn prefetch(&self, id: u32) {
+        crate::prefetch::read(self.get(id));
+    }
+
     /// The value at a place.
     #[inline]
     pub(super) fn get(&self, id: u32) -> &T {

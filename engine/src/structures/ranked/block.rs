@@ -384,10 +384,16 @@ impl<const EXTRA: usize> Block<EXTRA> {
 }
 
 impl Leaf {
+    /// Asks for the tags and the offsets of the members.
+    #[inline]
+    pub(super) fn prefetch_tags(&self) {
+        self.prefetch(self.extra_start(0)..self.len() * Self::FIXED);
+    }
+
     /// Position of a member whose hash has this tag.
     #[inline]
     pub(super) fn find(&self, tag: u8, member: &[u8], long: &Long) -> Option<usize> {
-        self.prefetch(self.extra_start(0)..self.len() * Self::FIXED);
+        self.prefetch_tags();
         self.tagged(tag).find(|&at| {
             // Where the member lies if all are equally long; so its line comes with its offset's.
             let (start, end) = (self.len() * Self::FIXED, self.size());

@@ -198,6 +198,24 @@ impl Index {
         usize::try_from(place).expect("below 2^depth")
     }
 
+    /// Asks for the head of a fragment's segment.
+    #[inline]
+    pub(super) fn prefetch_segment(&self, fragment: u32) {
+        self.segments.prefetch(self.directory[self.place(fragment)]);
+    }
+
+    /// Asks for the slots where a fragment's entries are.
+    #[inline]
+    pub(super) fn prefetch_slots(&self, fragment: u32) {
+        let segment = self.segments.get(self.directory[self.place(fragment)]);
+        // Runs are short, but may cross into the next line.
+        for at in [segment.home(fragment), segment.home(fragment) + 8] {
+            if let Some(slot) = segment.slots.get(at) {
+                crate::prefetch::read(slot);
+            }
+        }
+    }
+
     /// The leaves that may hold a member of this hash.
     #[inline]
     pub(super) fn leaves(&self, fragment: u32) -> impl Iterator<Item = u32> {

@@ -169,3 +169,19 @@ fn what_is_shared_is_freed_with_the_last() {
     drop(shared);
     clone.check();
 }
+
+/// A hint has no result; this is for the bounds of what it looks at.
+#[test]
+fn hints_look_at_nothing_outside_a_block() {
+    let members: Vec<_> = (0..4_000).map(|number| format!("member:{number}")).collect();
+    let members: Vec<&[u8]> = members.iter().map(String::as_bytes).collect();
+    for count in [0, 1, 63, 3_000] {
+        let mut set = Ranked::new(1);
+        for (score, member) in (0_u32..).zip(&members[..count]) {
+            set.insert(member, f64::from(score));
+        }
+        set.prefetch(&members);
+        set.prefetch(&members[..1]);
+        set.prefetch(&[]);
+    }
+}

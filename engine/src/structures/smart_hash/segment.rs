@@ -27,6 +27,7 @@ use super::entry::{self, INLINE_MAX, NEVER, Part, Piece, Shape};
 use super::sizes::{BLOCK_MAX, block_len, size_class};
 use super::tags::{self, TAGS};
 use super::{Deadline, Element};
+use crate::prefetch;
 use crate::structures::cow::{CowBox, CowVec};
 
 /// Bytes of tags and places.
@@ -119,7 +120,7 @@ impl Segment {
     #[inline]
     pub(super) fn prefetch_head(&self) {
         for line in self.block[..HEAD].as_chunks::<TAGS>().0 {
-            crate::prefetch::read(line);
+            prefetch::read(line);
         }
     }
 
@@ -128,6 +129,8 @@ impl Segment {
     pub(super) fn prefetch_element(&self, hash: u64) {
         let tags = self.block.first_chunk().expect("not vacant (G3)");
         let mut mask = tags::matching(tags, tag(hash));
+        // Elements of one collection are of about one length.
+        let len = prefetch::compared(self.live() / self.len().max(1));
         while mask != 0 {
             let index = mask.trailing_zeros() as usize;
             if index >= self.len() {
@@ -136,9 +139,12 @@ impl Segment {
             let found = self.place(index);
             if (found ^ place_bits(hash)) >> 12 == 0 {
                 let start = usize::from(found & 0xfff);
-                crate::prefetch::read(&self.block[start]);
-                // A short element may lie in two lines.
-                crate::prefetch::read(&self.block[(start + 40).min(self.block.len() - 1)]);
+                let end = (start + len).min(self.block.len()) - 1;
+                prefetch::read(&self.block[start]);
+                if len > 64 {
+                    prefetch::read(&self.block[(start + 64).min(end)]);
+                }
+                prefetch::read(&self.block[end]);
             }
             mask &= mask - 1;
         }
@@ -151,8 +157,8 @@ impl Segment {
     pub(super) fn find(&self, hash: u64, field: &[u8]) -> Option<usize> {
         let (tags, places) = self.block.split_first_chunk().expect("not vacant (G3)");
         // Their lines come while the tags are on the way, instead of after them.
-        crate::prefetch::read(&places[0]);
-        crate::prefetch::read(&places[TAGS]);
+        prefetch::read(&places[0]);
+        prefetch::read(&places[TAGS]);
         let place = place_bits(hash);
         let mut mask = tags::matching(tags, tag(hash));
         while mask != 0 {
