@@ -54,7 +54,8 @@ impl<'s> Hold<'s> {
     #[inline]
     #[must_use]
     pub fn take(latch: &'s Latch) -> Option<Self> {
-        latch.try_hold().then_some(Self(latch))
+        // Made only then: one that is dropped releases the latch, whoever has it.
+        latch.try_hold().then(|| Self(latch))
     }
 
     /// Whether a session still reads the object. New readers stay out.
@@ -81,5 +82,22 @@ impl<'s> Hold<'s> {
 impl Drop for Hold<'_> {
     fn drop(&mut self) {
         self.0.release();
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// A hold was made before it was known whether the latch was had, and dropping it released
+    /// another editor's: two edited one list, and an element was lost.
+    #[test]
+    fn a_latch_that_is_not_had_is_not_released() {
+        let latch = Latch::default();
+        let hold = Hold::take(&latch).expect("nobody has it");
+        assert!(Hold::take(&latch).is_none());
+        assert!(Hold::take(&latch).is_none(), "the first try released it");
+        drop(hold);
+        assert!(Hold::take(&latch).is_some());
     }
 }
