@@ -208,13 +208,11 @@ impl Batch {
         let mut keys: SmallVec<[Ahead<'_>; 2 * GROUP]> = SmallVec::new();
         for request in &self.requests[requests] {
             let Some(spec) = request.spec else { continue };
-            if request.count > 1 && spec.first_key_is_first_argument() {
-                let value = !spec.flags.contains(Flags::WRITE);
-                let key = args[request.first + 1];
-                let element = spec.element_argument().filter(|&at| at < request.count);
-                let element = element.map(|at| args[request.first + at]);
-                keys.push(Ahead { db: request.db, key, value, element });
-            }
+            let args = &args[request.first..request.first + request.count];
+            let Some(at) = spec.first_key_ahead(args) else { continue };
+            let value = !spec.flags.contains(Flags::WRITE);
+            let element = spec.element_argument().and_then(|at| args.get(at)).copied();
+            keys.push(Ahead { db: request.db, key: args[at], value, element });
         }
         turn.prefetch(&keys);
     }

@@ -248,15 +248,37 @@ impl CommandSpec {
         matches!(self.handler, Handler::Container)
     }
 
-    /// Whether the first argument is a key: what a prefetch can know cheaply.
+    /// Whether the first argument is a key.
     #[inline]
-    #[must_use]
-    pub fn first_key_is_first_argument(&self) -> bool {
+    fn first_key_is_first_argument(&self) -> bool {
         self.has_keys()
             && matches!(
                 self.keys,
                 [KeySpec { begin: BeginSearch::Index(1), find: FindKeys::Range { .. }, .. }, ..]
             )
+    }
+
+    /// Where the first key stands among the arguments of a request: what a prefetch can know
+    /// cheaply, so of most commands that name their keys otherwise it knows nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// use engine::commands::lookup;
+    /// let evalsha = lookup(b"evalsha").unwrap();
+    /// assert_eq!(evalsha.first_key_ahead(&[b"evalsha", b"sha", b"1", b"key"]), Some(3));
+    /// assert_eq!(evalsha.first_key_ahead(&[b"evalsha", b"sha", b"0", b"argument"]), None);
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn first_key_ahead(&self, args: &[&[u8]]) -> Option<usize> {
+        let at = match self.handler {
+            // The code, the number of keys, and the keys.
+            Handler::Script(_) if args.get(2).is_none_or(|count| **count == *b"0") => return None,
+            Handler::Script(_) => 3,
+            _ if self.first_key_is_first_argument() => 1,
+            _ => return None,
+        };
+        (at < args.len()).then_some(at)
     }
 
     /// Which argument names something in the collection at the key, the first of them: what a
