@@ -111,6 +111,49 @@ fn each_known_escape_is_refused() {
     }
 }
 
+/// What a script may do to its own KEYS and ARGV.
+const DEFACING: &[&str] = &[
+    "return 1",
+    "KEYS[1] = 'x' ARGV[2] = nil",
+    "KEYS[#KEYS + 1] = 'x'",
+    "KEYS.x = 'y' error('stop')",
+    "ARGV[0] = 'x' ARGV[-1] = 'y'",
+    "for i = 1, 100 do KEYS[i] = 'x' end",
+    // Those that are left may lie anywhere in the tables then.
+    "for i = 1, 9 do KEYS[i] = nil end KEYS.a = 'x' KEYS.b = 'y' KEYS.c = 'z'",
+    "for i = 1, 9 do ARGV[i] = nil end for i = 1, 9 do ARGV[i .. ''] = 'x' end ARGV['1'] = nil",
+    "for i = 1, 9 do ARGV[i] = nil end for i = 1, 9 do ARGV['x' .. i] = 'x' end \
+     for i = 1, 9 do ARGV['x' .. i] = nil end",
+    "setmetatable(KEYS, {__index = function() return 'x' end})",
+    "table.insert(KEYS, 1, 'x') table.remove(ARGV)",
+    "rawset(KEYS, 3, 'x')",
+    "ARGV[1] = KEYS KEYS[1] = ARGV",
+    "KEYS = {}",
+];
+
+#[test]
+fn each_script_begins_with_its_own_keys_and_arguments() {
+    let words: [&[u8]; 7] = [b"a", b"b", b"c", b"d", b"e", b"f", b"g"];
+    let look = b"local all = {} \
+                 for _, words in ipairs({KEYS, ARGV}) do \
+                   all[#all + 1] = #words .. tostring(getmetatable(words)) .. tostring(words.x) \
+                   for at, word in pairs(words) do all[#all + 1] = at .. word end \
+                 end \
+                 return all";
+    for before in 0..=words.len() {
+        for after in 0..=words.len() {
+            let mut bench = Bench::new();
+            let want = Bench::new().wire(2, look, &words[..after], &words[after..]);
+            for body in DEFACING {
+                bench.wire(2, body.as_bytes(), &words[..before], &words[before..]);
+                let got = bench.wire(2, look, &words[..after], &words[after..]);
+                let text = String::from_utf8_lossy(&got);
+                assert_eq!(got, want, "{before} keys, {after} after {body}: {text}");
+            }
+        }
+    }
+}
+
 #[test]
 fn read_only_tables_can_be_read() {
     for (body, want) in [

@@ -87,7 +87,7 @@ fn push_following(stack: Stack, level: &mut Level) -> bool {
 /// Writes the value on the top; a table with contents is opened and left for the levels.
 fn write_value(stack: Stack, version: u8, levels: &mut Vec<Level>, sink: &mut dyn ReplySink) {
     match stack.kind(-1) {
-        Kind::String => sink.bulk(stack.bytes(-1).unwrap_or_default()),
+        Kind::String => sink.bulk(stack.text(-1).unwrap_or_default()),
         Kind::Number => sink.integer(whole(stack.number(-1))),
         Kind::Boolean if version >= 3 => sink.boolean(stack.boolean(-1)),
         Kind::Boolean if stack.boolean(-1) => sink.integer(1),

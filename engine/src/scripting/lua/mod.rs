@@ -6,8 +6,9 @@
 //! the keyspace.
 //!
 //! Reading order: `raw` (the Lua stack, and the rules for code that Lua can jump out of),
-//! `shared`, `host`; `vm` (compile, run), `cache`; `sandbox` (globals, read-only tables), `redis`;
-//! `reply` and `answer` (conversions), `failure` (errors); then the libraries.
+//! `shared`, `host`; `vm` (compile, run), `cache`, `kept` (KEYS and ARGV); `sandbox` (globals,
+//! read-only tables), `redis`; `reply` and `answer` (conversions), `failure` (errors); then the
+//! libraries.
 
 mod answer;
 mod bit;
@@ -15,6 +16,7 @@ mod cache;
 mod failure;
 mod host;
 mod json;
+mod kept;
 mod library;
 mod msgpack;
 mod numbers;

@@ -123,7 +123,7 @@ fn collect_words(stack: Stack, shared: &Shared) -> Result<(), &'static [u8]> {
     words.clear();
     for index in 1..=count {
         match stack.kind(index) {
-            Kind::String => words.push(stack.bytes(index).unwrap_or_default()),
+            Kind::String => words.push(stack.text(index).unwrap_or_default()),
             Kind::Number => {
                 // Room for all that may come, so that none of them moves.
                 let left = usize::try_from(count - index + 1).unwrap_or_default();

@@ -67,6 +67,12 @@ impl CallReply {
     /// Pushes the reply as Redis converts it; may raise.
     pub(super) fn push(&self, stack: Stack) -> Result<(), Raise> {
         let mut rest = &self.bytes[..];
+        if self.bytes.first() == Some(&b'$') {
+            // What most commands answer needs one slot, which there is (S2 of `raw`).
+            let text = rest.split_off(9..).expect("a reply holds what its lengths say");
+            stack.push_bytes(text);
+            return Ok(());
+        }
         push_value(stack, &mut rest)
     }
 

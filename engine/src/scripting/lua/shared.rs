@@ -16,6 +16,7 @@ use std::ptr::NonNull;
 
 use super::host::{ScriptHost, Verdict};
 use super::json;
+use super::kept::Blank;
 use super::library::Registered;
 use super::msgpack;
 use super::random::Random;
@@ -42,6 +43,8 @@ pub(super) struct Shared {
     pub(super) json: json::Settings,
     pub(super) json_levels: Levels<json::Level>,
     pub(super) msgpack_levels: Levels<msgpack::Level>,
+    /// How the tables KEYS and ARGV look when they are new.
+    pub(super) blank: Blank,
     /// Steps of our functions until the host is asked again; see `vm::pace`.
     pub(super) steps_left: Cell<u32>,
     /// What the buffer may hold.

@@ -24,9 +24,10 @@ use super::answer::{self, Level};
 use super::cache::Compiled;
 use super::failure::{self, Failure};
 use super::host::{ScriptHost, Verdict};
+use super::kept::{Kept, push_strings};
 use super::library::{self, FunctionRef, Load, Registered};
 use super::random::REDIS_STATE;
-use super::raw::{Outcome, REGISTRY, Raise, Stack, native, upvalue};
+use super::raw::{Outcome, REGISTRY, Raise, Stack, native};
 use super::sandbox;
 use super::shared::Shared;
 use crate::ReplySink;
@@ -425,29 +426,31 @@ fn build(stack: Stack, shared: &Shared, places: &Cell<[c_int; 3]>) -> Outcome {
     stack.raw_set(REGISTRY);
     stack.push_function(native!(failure::handle), shared, 0);
     let handler = stack.keep();
+    shared.blank.learn(stack);
     stack.push_value(real);
-    stack.push_function(native!(run_entry), shared, 1);
+    stack.push_nil();
+    stack.push_nil();
+    stack.push_function(native!(run_entry), shared, 3);
     let entry = stack.keep();
     library::push_loader(stack, shared, real, shade);
     places.set([handler, entry, stack.keep()]);
     Ok(0)
 }
 
-/// The entry function: its argument is the address of a [`Task`], its own value the real globals.
+/// The entry function: its argument is the address of a [`Task`], its own values the real globals
+/// and the tables of strings.
 fn run_entry(stack: Stack, shared: &Shared) -> Outcome {
     let task = stack.address(1).cast::<Task<'_>>();
     // SAFETY: `Vm::run_task` passes the address of one that outlives the call, and only there.
     let task = unsafe { &mut *task };
     if task.is_function {
         stack.raw_item(REGISTRY, task.reference);
-        push_strings(stack, task.keys);
-        push_strings(stack, task.args);
+        push_strings(stack, task.keys, 0);
+        push_strings(stack, task.args, 0);
         stack.call(2, 1);
     } else {
-        push_strings(stack, task.keys);
-        stack.raw_set_field(upvalue(2), b"KEYS");
-        push_strings(stack, task.args);
-        stack.raw_set_field(upvalue(2), b"ARGV");
+        Kept::KEYS.fill(stack, shared, task.keys);
+        Kept::ARGV.fill(stack, shared, task.args);
         stack.raw_item(REGISTRY, task.reference);
         stack.call(0, 1);
     }
@@ -455,15 +458,6 @@ fn run_entry(stack: Stack, shared: &Shared) -> Outcome {
         answer::answer(stack, shared.version.get(), task.levels, task.sink);
     }
     Ok(0)
-}
-
-/// A table of strings; may raise.
-fn push_strings(stack: Stack, strings: &[&[u8]]) {
-    stack.push_table(strings.len(), 0);
-    for (string, number) in strings.iter().zip(1..) {
-        stack.push_bytes(string);
-        stack.raw_set_item(-2, number);
-    }
 }
 
 /// Called by Lua every so many instructions.
