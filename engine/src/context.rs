@@ -59,7 +59,7 @@ pub(crate) enum Mode<'s> {
     /// One key, by CAS.
     Plain,
     /// A script's one key, by a CAS at its end.
-    Single(Single),
+    Single(&'s mut Single),
     /// Keys taken before.
     Transaction(Transaction),
     /// Keys that held together, and the places of a reader at their objects.

@@ -50,6 +50,11 @@ impl Single {
         self.draft.as_ref().map_or(self.found, NewRecord::as_ptr)
     }
 
+    /// Whether it has been written.
+    pub(crate) fn has_draft(&self) -> bool {
+        self.draft.is_some()
+    }
+
     /// Whether the value is, or has become, one that is edited in place.
     pub(crate) fn has_object(&self) -> bool {
         let current = self.current();
@@ -64,23 +69,19 @@ impl Single {
 }
 
 impl Context<'_> {
-    /// Looks a script's only key up; false when it has to be taken instead (O3).
-    pub(crate) fn glance(&mut self, (db, key): KeyRef<'_>) -> bool {
+    /// Looks a script's only key up; `None` when it has to be taken instead (O3).
+    pub(crate) fn glance(&mut self, (db, key): KeyRef<'_>) -> Option<Single> {
         debug_assert!(matches!(self.mode, Mode::Plain), "nothing is taken");
         let hash = self.hash(key);
         let word = self.find_slot(db, hash, key).map(|(_, word)| word);
         if word.is_some_and(Word::is_intent) {
             // Who has it is waited for, and may have it for long.
-            return false;
+            return None;
         }
         // SAFETY: loaded under this turn's guard.
         let found = word.map_or(null_mut(), |word| unsafe { resolve(word) }.0);
         let single = Single { db, hash, key: key.into(), found, draft: None };
-        if single.has_object() {
-            return false;
-        }
-        self.mode = Mode::Single(single);
-        true
+        (!single.has_object()).then_some(single)
     }
 
     /// Takes the key, and goes on as a gentle transaction.
@@ -102,7 +103,7 @@ impl Context<'_> {
         if holds != Some(single.found) {
             return Err(Halt::Busy);
         }
-        if let Some(draft) = single.draft {
+        if let Some(draft) = single.draft.take() {
             self.write_owned(single.db, single.hash, &single.key, draft);
         }
         Ok(())
@@ -114,11 +115,12 @@ impl Context<'_> {
         let Mode::Single(single) = mem::replace(&mut self.mode, Mode::Plain) else {
             return true;
         };
-        let Single { db, hash, key, found, draft: Some(new) } = single else { return true };
-        let spot = self.spot(db, hash, &key);
+        let Some(new) = single.draft.take() else { return true };
+        let Single { db, hash, ref key, found, .. } = *single;
+        let spot = self.spot(db, hash, key);
         let same = |spot: &Option<Spot<'_>>| spot.map_or(null_mut(), |spot| spot.pointer) == found;
         let tid = match spot {
-            Ok(spot) if same(&spot) => self.publish(db, hash, &key, spot, new),
+            Ok(spot) if same(&spot) => self.publish(db, hash, key, spot, new),
             _ => None,
         };
         let Some(tid) = tid else {

@@ -15,7 +15,7 @@
 //!   cannot switch, for it has no way to.
 //! - F3: a fiber is entered by the thread that made it, and by no other.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -59,8 +59,8 @@ pub(crate) enum Left {
 /// Both sides' view of the job.
 #[derive(Debug, Default)]
 struct Desk {
-    job: RefCell<Option<Job>>,
-    ended: RefCell<Option<Ended>>,
+    job: RefCell<Job>,
+    ended: RefCell<Ended>,
 }
 
 /// A stack with its session and its VM.
@@ -92,15 +92,15 @@ impl Fiber {
         Ok(Self { coroutine: Some(coroutine), desk, paused: false })
     }
 
-    /// Gives it a job, and a first visit.
+    /// Gives it a job, which `fill` writes, and a first visit.
     pub(crate) fn start(
         &mut self,
-        job: Job,
+        fill: impl FnOnce(&mut Job),
         host: &mut dyn Host,
         sink: &mut dyn ReplySink,
     ) -> Left {
         assert!(!self.paused, "one job at a time");
-        *self.desk.job.borrow_mut() = Some(job);
+        fill(&mut self.desk.job.borrow_mut());
         self.visit(host, sink)
     }
 
@@ -127,9 +127,10 @@ impl Fiber {
         left
     }
 
-    /// What came of the job that has ended.
-    pub(crate) fn take_ended(&self) -> Ended {
-        self.desk.ended.borrow_mut().take().expect("left as ended, and not asked before")
+    /// The job that has ended, and what came of it.
+    pub(crate) fn ended(&mut self) -> (RefMut<'_, Job>, RefMut<'_, Ended>) {
+        assert!(!self.paused, "it has ended");
+        (self.desk.job.borrow_mut(), self.desk.ended.borrow_mut())
     }
 }
 
@@ -157,7 +158,7 @@ fn work(
     let mut order = first;
     let running = Arc::new(Running::default());
     while let Order::Visit(loan) = order {
-        let job = desk.job.borrow_mut().take().expect("a job comes with the first visit");
+        let job = desk.job.borrow();
         running.reset();
         let courier = Courier {
             yielder,
@@ -169,8 +170,8 @@ fn work(
             paused: Cell::new(false),
             refused: RefCell::new(None),
         };
-        let ended = workshop.run(&courier);
-        *desk.ended.borrow_mut() = Some(ended);
+        workshop.run(&courier, &mut desk.ended.borrow_mut());
+        drop(job);
         order = yielder.suspend(Left::Ended);
     }
 }

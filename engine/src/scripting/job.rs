@@ -25,43 +25,56 @@ use crate::{Halt, Queued, Scope};
 
 /// Starts of a script in a row before its client is parked.
 const STARTS_MAX: u32 = 8;
+/// Bytes of words that are kept between jobs.
+const KEPT_BYTES_MAX: usize = 64 * 1024;
 
 /// Words of a request, copied.
 #[derive(Debug, Default)]
 pub(crate) struct Words {
     bytes: Vec<u8>,
-    ends: SmallVec<[usize; 16]>,
+    ends: Vec<usize>,
 }
 
 impl Words {
-    pub(crate) fn copy_of(words: &[&[u8]]) -> Self {
-        let mut bytes = Vec::with_capacity(words.iter().map(|word| word.len()).sum());
-        let ends = words.iter().map(|word| {
-            bytes.extend_from_slice(word);
-            bytes.len()
-        });
-        let ends = ends.collect();
-        Self { bytes, ends }
+    /// Copies other words.
+    pub(crate) fn copy(&mut self, words: &[&[u8]]) {
+        self.clear();
+        for word in words {
+            self.bytes.extend_from_slice(word);
+            self.ends.push(self.bytes.len());
+        }
     }
 
+    /// Forgets the words, and gives back what many of them have left.
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES_MAX);
+        self.ends.clear();
+        self.ends.shrink_to(KEPT_BYTES_MAX / size_of::<usize>());
+    }
+
+    #[inline]
     pub(crate) fn borrowed(&self) -> SmallVec<[&[u8]; 16]> {
+        let mut words = SmallVec::new();
         let mut start = 0;
-        let word = |&end: &usize| {
-            let word = &self.bytes[start..end];
+        for &end in &self.ends {
+            words.push(&self.bytes[start..end]);
             start = end;
-            word
-        };
-        self.ends.iter().map(word).collect()
+        }
+        words
     }
 }
 
 /// What to run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) enum Task {
     /// A script or a function: the words are its command's.
     Command(ScriptCommand),
     /// Commands that were queued, at least one of which is a script.
     Exec(Arc<Vec<Queued>>),
+    /// Nothing, between two jobs.
+    #[default]
+    Nothing,
     /// What a test does.
     #[cfg(test)]
     Test(RefCell<Box<dyn TestTask>>),
@@ -76,8 +89,8 @@ pub(crate) trait TestTask: std::fmt::Debug {
     fn run(&mut self, unit: &mut Unit<'_, '_>) -> Result<(), zumic_error::CommandError>;
 }
 
-/// One job of a fiber.
-#[derive(Debug)]
+/// A job of a fiber, which has room for one after the other.
+#[derive(Debug, Default)]
 pub(crate) struct Job {
     pub(crate) task: Task,
     pub(crate) words: Words,
@@ -86,19 +99,28 @@ pub(crate) struct Job {
     pub(crate) scope: RefCell<Scope>,
 }
 
-/// What came of a job.
+/// What came of a job, besides what is in its scope.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) result: Result<(), Halt>,
-    pub(crate) scope: Scope,
     pub(crate) changes: Changes,
     /// The epoch that has to be durable before its reply leaves.
     pub(crate) seen_epoch: u64,
-    /// The scope is the client's own.
-    pub(crate) is_exec: bool,
+}
+
+impl Default for Ended {
+    fn default() -> Self {
+        Self { result: Ok(()), changes: Changes::default(), seen_epoch: 0 }
+    }
 }
 
 impl Job {
+    /// Forgets what it was. Returns whether its scope is the client's own, as that of EXEC is.
+    pub(crate) fn clear(&mut self) -> bool {
+        self.words.clear();
+        matches!(std::mem::take(&mut self.task), Task::Exec(_))
+    }
+
     /// Whether it is a function.
     pub(crate) fn is_function(&self) -> bool {
         matches!(self.task, Task::Command(ScriptCommand::Fcall | ScriptCommand::FcallRo))
@@ -115,8 +137,7 @@ impl Job {
 /// What a fiber has for all of its jobs.
 #[derive(Debug)]
 pub(crate) struct Workshop {
-    /// Away while a job runs.
-    session: Option<Session>,
+    session: Session,
     machine: Machine,
     tape: Tape,
 }
@@ -124,23 +145,24 @@ pub(crate) struct Workshop {
 impl Workshop {
     pub(crate) fn new(shared: &Arc<Shared>, host: u64) -> Self {
         Self {
-            session: Some(Session::nested(Arc::clone(shared), host)),
+            session: Session::nested(Arc::clone(shared), host),
             machine: Machine::new(shared),
             tape: Tape::default(),
         }
     }
 
     /// Runs a job to its end.
-    pub(crate) fn run(&mut self, courier: &Courier<'_>) -> Ended {
+    pub(crate) fn run(&mut self, courier: &Courier<'_>, ended: &mut Ended) {
         let job = courier.job;
-        let mut session = self.session.take().expect("one job at a time");
+        let Self { session, machine, tape } = self;
         let mut turn = session.enter(job.now_ms);
-        let mut unit = Unit::new(&mut turn, job.scope.take(), courier);
+        let mut scope = job.scope.borrow_mut();
+        let mut unit = Unit::new(&mut turn, &mut scope, courier);
         let mut starts = 0;
-        let result = loop {
+        ended.result = loop {
             starts += 1;
             courier.again.set(false);
-            let result = self.start(&mut unit, courier, starts == 1);
+            let result = start(machine, tape, &mut unit, courier, starts == 1);
             let again = courier.again.get();
             if again {
                 unit.go_back();
@@ -159,31 +181,28 @@ impl Workshop {
                 starts = 0;
             }
         };
-        let (scope, changes) = unit.end();
-        let seen_epoch = turn.seen_epoch();
+        ended.changes = unit.end();
+        ended.seen_epoch = turn.seen_epoch();
         turn.reset_seen();
         drop(turn);
-        self.session = Some(session);
-        self.machine.rest();
-        let is_exec = matches!(job.task, Task::Exec(_));
-        Ended { result, scope, changes, seen_epoch, is_exec }
+        machine.rest();
     }
+}
 
-    /// Runs the job once.
-    fn start(
-        &mut self,
-        unit: &mut Unit<'_, '_>,
-        courier: &Courier<'_>,
-        first: bool,
-    ) -> Result<(), Halt> {
-        match &courier.job.task {
-            Task::Command(command) => {
-                program::run(*command, &mut self.machine, unit, courier, first)
-            }
-            Task::Exec(queue) => exec(queue, &mut self.machine, unit, &mut self.tape, courier),
-            #[cfg(test)]
-            Task::Test(task) => test(&mut **task.borrow_mut(), unit, courier, first),
-        }
+/// Runs a job once.
+fn start(
+    machine: &mut Machine,
+    tape: &mut Tape,
+    unit: &mut Unit<'_, '_>,
+    courier: &Courier<'_>,
+    first: bool,
+) -> Result<(), Halt> {
+    match &courier.job.task {
+        Task::Command(command) => program::run(*command, machine, unit, courier, first),
+        Task::Exec(queue) => exec(queue, machine, unit, tape, courier),
+        Task::Nothing => unreachable!("a job comes with the first visit"),
+        #[cfg(test)]
+        Task::Test(task) => test(&mut **task.borrow_mut(), unit, courier, first),
     }
 }
 
@@ -196,7 +215,9 @@ fn test(
 ) -> Result<(), Halt> {
     let keys = task.keys();
     let keys: Vec<crate::context::KeyRef<'_>> = keys.iter().map(|key| (0, &**key)).collect();
-    unit.begin(&keys, first)?;
+    if !(first && keys.len() == 1 && unit.begin_single(keys[0])) {
+        unit.begin(&keys)?;
+    }
     let result = task.run(unit);
     if !courier.again.get() {
         unit.commit();
@@ -218,7 +239,7 @@ fn exec(
     let watches = std::mem::take(&mut unit.scope.watches);
     let mut keys = queue_keys(db, unit.databases(), queue, &args);
     keys.extend(watches.iter().map(|watch| (watch.db, &*watch.key)));
-    let begun = unit.begin(&keys, false);
+    let begun = unit.begin(&keys);
     drop(keys);
     unit.scope.watches = watches;
     begun?;

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use zumic_error::{CommandError, ScriptError};
 
 use super::bodies::{Body, Shelf};
@@ -243,9 +244,11 @@ pub(crate) fn run(
     let words = courier.job.words.borrowed();
     let plan = plan(command, &words, machine)?;
     let db = unit.scope.db;
-    let keys: smallvec::SmallVec<[KeyRef<'_>; 8]> =
-        plan.keys.iter().map(|key| (db, *key)).collect();
-    unit.begin(&keys, first)?;
+    let is_single = first && plan.keys.len() == 1;
+    if !(is_single && unit.begin_single((db, plan.keys[0]))) {
+        let keys: SmallVec<[KeyRef<'_>; 8]> = plan.keys.iter().map(|key| (db, *key)).collect();
+        unit.begin(&keys)?;
+    }
     let result = interpret(&plan, machine, unit, courier, &mut Gate::new(courier));
     if !courier.again.get() {
         unit.commit();

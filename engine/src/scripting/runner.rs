@@ -14,7 +14,7 @@ use std::thread::ThreadId;
 use zumic_error::CommandError;
 
 use super::fiber::{Fiber, Left};
-use super::job::{Job, Task, Words};
+use super::job::{Job, Task};
 use crate::commands::{CommandSpec, Handler};
 use crate::{Halt, Host, Queued, ReplySink, Scope, Turn};
 
@@ -35,7 +35,7 @@ pub enum Progress {
 /// Can be sent to the thread that will use it, while nothing has run.
 #[derive(Debug, Default)]
 pub struct Scripts {
-    bound: Option<Bound>,
+    bound: Option<Box<Bound>>,
 }
 
 /// The part that stays on its thread.
@@ -51,6 +51,11 @@ struct Fibers {
     suspended: slab::Slab<Fiber>,
 }
 
+thread_local! {
+    /// Asking for it each time would count a reference to the thread up and down.
+    static HERE: ThreadId = std::thread::current().id();
+}
+
 // SAFETY: Q1: `bound` is made by the first use and checked by every other one, and its drop on
 // another thread forgets the fibers instead of touching them.
 unsafe impl Send for Scripts {}
@@ -58,7 +63,7 @@ unsafe impl Send for Scripts {}
 impl Drop for Scripts {
     fn drop(&mut self) {
         if let Some(bound) = self.bound.take()
-            && bound.thread != std::thread::current().id()
+            && !HERE.try_with(|here| bound.thread == *here).unwrap_or(false)
         {
             std::mem::forget(bound);
         }
@@ -67,8 +72,9 @@ impl Drop for Scripts {
 
 impl Scripts {
     fn fibers(&mut self) -> &mut Fibers {
-        let thread = std::thread::current().id();
-        let bound = self.bound.get_or_insert_with(|| Bound { thread, fibers: Fibers::default() });
+        let thread = HERE.with(|here| *here);
+        let bound =
+            self.bound.get_or_insert_with(|| Box::new(Bound { thread, fibers: Fibers::default() }));
         assert!(bound.thread == thread, "scripts stay with their thread (Q1)");
         &mut bound.fibers
     }
@@ -102,11 +108,14 @@ impl Scripts {
         sink: &mut dyn ReplySink,
     ) -> Progress {
         let Handler::Script(command) = spec.handler else { panic!("{} is no script", spec.name) };
-        let wanted = std::mem::take(&mut scope.wanted);
-        let own = Scope { db: scope.db, no_touch: scope.no_touch, wanted, ..Scope::default() };
-        let (task, words) = (Task::Command(command), Words::copy_of(args));
-        let job = Job { task, words, now_ms: turn.now_ms(), scope: own.into() };
-        self.start(turn, scope, host, job, sink)
+        let fill = |job: &mut Job, scope: &mut Scope| {
+            let wanted = std::mem::take(&mut scope.wanted);
+            let own = Scope { db: scope.db, no_touch: scope.no_touch, wanted, ..Scope::default() };
+            job.task = Task::Command(command);
+            job.words.copy(args);
+            job.scope = own.into();
+        };
+        self.start(turn, scope, host, fill, sink)
     }
 
     /// EXEC of a queue with scripts in it. `queue` is shared with the script until it has ended.
@@ -118,33 +127,46 @@ impl Scripts {
         queue: &Arc<Vec<Queued>>,
         sink: &mut dyn ReplySink,
     ) -> Progress {
-        let task = Task::Exec(Arc::clone(queue));
-        let words = Words::copy_of(&[b"EXEC"]);
-        let own = std::mem::take(scope);
-        // What the host looks at meanwhile.
-        (scope.db, scope.no_touch, scope.subscribed) = (own.db, own.no_touch, own.subscribed);
-        let job = Job { task, words, now_ms: turn.now_ms(), scope: own.into() };
-        self.start(turn, scope, host, job, sink)
+        let fill = |job: &mut Job, scope: &mut Scope| {
+            let own = std::mem::take(scope);
+            // What the host looks at meanwhile.
+            (scope.db, scope.no_touch, scope.subscribed) = (own.db, own.no_touch, own.subscribed);
+            job.task = Task::Exec(Arc::clone(queue));
+            job.words.copy(&[b"EXEC"]);
+            job.scope = own.into();
+        };
+        self.start(turn, scope, host, fill, sink)
     }
 
+    /// Starts the job that `fill` makes of the client's scope.
     pub(crate) fn start(
         &mut self,
         turn: &mut Turn<'_>,
         scope: &mut Scope,
         host: &mut dyn Host,
-        job: Job,
+        fill: impl FnOnce(&mut Job, &mut Scope),
         sink: &mut dyn ReplySink,
     ) -> Progress {
-        let fiber = self.fibers().idle.pop();
-        let fiber = fiber.map_or_else(|| Fiber::new(turn.all_share(), turn.number()), Ok);
-        let Ok(mut fiber) = fiber else {
-            if matches!(job.task, Task::Exec(_)) {
-                *scope = job.scope.take();
-            }
-            return Progress::Ended(Err(CommandError::OutOfMemory.into()));
+        let Fibers { idle, suspended } = self.fibers();
+        if idle.is_empty() {
+            let Ok(fiber) = Fiber::new(turn.all_share(), turn.number()) else {
+                return Progress::Ended(Err(CommandError::OutOfMemory.into()));
+            };
+            idle.push(fiber);
+        }
+        // It stays where it is unless the script takes long.
+        let fiber = idle.last_mut().expect("one was there or was made");
+        let fill = |job: &mut Job| {
+            fill(job, scope);
+            job.now_ms = turn.now_ms();
         };
-        let left = fiber.start(job, host, sink);
-        self.settle(turn, scope, fiber, left)
+        match fiber.start(fill, host, sink) {
+            Left::Ended => Progress::Ended(settle(fiber, turn, scope)),
+            Left::Paused => {
+                let fiber = idle.pop().expect("it was the last");
+                Progress::Suspended(suspended.insert(fiber))
+            }
+        }
     }
 
     /// Goes on with a script for a slice.
@@ -159,34 +181,31 @@ impl Scripts {
         host: &mut dyn Host,
         sink: &mut dyn ReplySink,
     ) -> Progress {
-        let mut fiber = self.fibers().suspended.remove(number);
-        let left = fiber.visit(host, sink);
-        self.settle(turn, scope, fiber, left)
+        let Fibers { idle, suspended } = self.fibers();
+        if suspended[number].visit(host, sink) == Left::Paused {
+            return Progress::Suspended(number);
+        }
+        let mut fiber = suspended.remove(number);
+        let result = settle(&mut fiber, turn, scope);
+        if idle.len() < IDLE_MAX {
+            idle.push(fiber);
+        }
+        Progress::Ended(result)
     }
+}
 
-    fn settle(
-        &mut self,
-        turn: &mut Turn<'_>,
-        scope: &mut Scope,
-        fiber: Fiber,
-        left: Left,
-    ) -> Progress {
-        let fibers = self.fibers();
-        if left == Left::Paused {
-            return Progress::Suspended(fibers.suspended.insert(fiber));
-        }
-        let ended = fiber.take_ended();
-        if fibers.idle.len() < IDLE_MAX {
-            fibers.idle.push(fiber);
-        }
-        turn.adopt_changes(ended.changes);
-        turn.adopt_seen(ended.seen_epoch);
-        if ended.is_exec {
-            *scope = ended.scope;
-        } else {
-            // A script's SELECT is its own.
-            scope.wanted = ended.scope.wanted;
-        }
-        Progress::Ended(ended.result)
+/// Hands what came of a job to its reactor and its client.
+fn settle(fiber: &mut Fiber, turn: &mut Turn<'_>, scope: &mut Scope) -> Result<(), Halt> {
+    let (mut job, mut ended) = fiber.ended();
+    if !ended.changes.is_empty() {
+        turn.adopt_changes(std::mem::take(&mut ended.changes));
     }
+    turn.adopt_seen(ended.seen_epoch);
+    if job.clear() {
+        *scope = job.scope.take();
+    } else {
+        // A script's SELECT is its own.
+        scope.wanted = std::mem::take(&mut job.scope.get_mut().wanted);
+    }
+    std::mem::replace(&mut ended.result, Ok(()))
 }

@@ -48,8 +48,15 @@ impl Running {
         self.fate.store(CLEAN, Ordering::Relaxed);
     }
 
-    /// The script is about to write for the first time; false when it was killed before.
-    pub(crate) fn begin_to_write(&self) -> bool {
+    /// The script is about to write for the first time; false when it was killed before. Only one
+    /// that is on the list of the long ones can have been.
+    pub(crate) fn begin_to_write(&self, is_listed: bool) -> bool {
+        if !is_listed {
+            // ORDER(script-fate): Relaxed; nobody else knows of it before it is on the list, which
+            // has a lock.
+            self.fate.store(WROTE, Ordering::Relaxed);
+            return true;
+        }
         // ORDER(script-fate): Relaxed; the word alone decides.
         let was = self.fate.compare_exchange(CLEAN, WROTE, Ordering::Relaxed, Ordering::Relaxed);
         was != Err(KILLED)
@@ -131,11 +138,11 @@ mod tests {
         let running = Arc::new(Running::default());
         scripts.add(&running, Label::default());
         assert_eq!(scripts.kill(true), Err(ScriptError::Busy));
-        assert!(running.begin_to_write());
+        assert!(running.begin_to_write(true));
         assert_eq!(scripts.kill(false), Err(ScriptError::Unkillable));
         running.has_gone_back();
         assert_eq!(scripts.kill(false), Ok(()));
-        assert!(running.is_killed() && !running.begin_to_write());
+        assert!(running.is_killed() && !running.begin_to_write(true));
         scripts.remove(&running);
         let function = Label { function: Some((*b"f").into()), ..Label::default() };
         running.reset();

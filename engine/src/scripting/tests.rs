@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use zumic_error::{CommandError, ScriptError};
 
-use super::job::{Job, Task, TestTask, Words};
+use super::job::{Job, Task, TestTask};
 use super::unit::Unit;
 use super::{Progress, Scripts};
 use crate::commands::{CommandSpec, HostCommand, lookup};
@@ -72,12 +72,10 @@ impl Host for Clockwork {
 
 fn job(keys: &[&str], run: Run) -> Job {
     let keys = keys.iter().map(|key| key.as_bytes().to_vec()).collect();
-    Job {
-        task: Task::Test(RefCell::new(Box::new(Script { keys, run }))),
-        words: Words::copy_of(&[b"EVAL"]),
-        now_ms: NOW_MS,
-        scope: RefCell::default(),
-    }
+    let task = Task::Test(RefCell::new(Box::new(Script { keys, run })));
+    let mut job = Job { task, ..Job::default() };
+    job.words.copy(&[b"EVAL"]);
+    job
 }
 
 /// The answer of one command of a script, as text.
@@ -175,10 +173,11 @@ fn ask(turn: &mut Turn<'_>, line: &str) -> Result<String, Halt> {
 fn run(turn: &mut Turn<'_>, scripts: &mut Scripts, make: impl Fn() -> Job) -> Result<(), Halt> {
     let (mut scope, mut host) = (Scope::default(), Clockwork::default());
     loop {
-        let job = make();
-        let wanted = std::mem::take(&mut scope.wanted);
-        job.scope.replace(Scope { wanted, ..Scope::default() });
-        let mut progress = scripts.start(turn, &mut scope, &mut host, job, &mut Discard);
+        let fill = |job: &mut Job, scope: &mut Scope| {
+            *job = make();
+            job.scope.get_mut().wanted = std::mem::take(&mut scope.wanted);
+        };
+        let mut progress = scripts.start(turn, &mut scope, &mut host, fill, &mut Discard);
         // Its clock stands still, so it waits for a key as the token's holder.
         while let Progress::Suspended(number) = progress {
             std::thread::yield_now();
@@ -337,8 +336,8 @@ impl Long {
         let stop = Arc::new(AtomicBool::new(false));
         let mut scripts = Scripts::default();
         let mut host = Clockwork { step_us: 100, ..Clockwork::default() };
-        let job = spinning(first, Arc::clone(&stop));
-        let progress = scripts.start(turn, &mut Scope::default(), &mut host, job, &mut Discard);
+        let fill = |job: &mut Job, _: &mut Scope| *job = spinning(first, Arc::clone(&stop));
+        let progress = scripts.start(turn, &mut Scope::default(), &mut host, fill, &mut Discard);
         let Progress::Suspended(number) = progress else { panic!("{progress:?}") };
         Self { engine: engine.clone(), scripts, host, number, stop }
     }
@@ -597,7 +596,8 @@ fn a_script_is_one_entry_of_the_log_or_none() {
         context.take(&[(0, b"busy")]).unwrap();
         let (mut scope, mut host) = (Scope::default(), Clockwork::default());
         let mut turn = session.enter(NOW_MS);
-        let progress = scripts.start(&mut turn, &mut scope, &mut host, whole(), &mut Discard);
+        let fill = |job: &mut Job, _: &mut Scope| *job = whole();
+        let progress = scripts.start(&mut turn, &mut scope, &mut host, fill, &mut Discard);
         assert!(matches!(progress, Progress::Ended(Err(Halt::Busy))));
         assert!(host.undone > 0, "it wrote, and went back");
         context.finish();

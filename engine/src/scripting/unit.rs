@@ -60,7 +60,7 @@ pub(crate) struct Rights {
 pub(crate) struct Unit<'t, 's> {
     turn: &'t mut Turn<'s>,
     /// The script's own state as a client: its database.
-    pub(crate) scope: Scope,
+    pub(crate) scope: &'t mut Scope,
     pub(crate) rights: Rights,
     courier: &'t Courier<'t>,
     held: Held,
@@ -78,7 +78,11 @@ pub(crate) struct Unit<'t, 's> {
 
 impl<'t, 's> Unit<'t, 's> {
     /// A unit that owns nothing yet.
-    pub(crate) fn new(turn: &'t mut Turn<'s>, mut scope: Scope, courier: &'t Courier<'t>) -> Self {
+    pub(crate) fn new(
+        turn: &'t mut Turn<'s>,
+        scope: &'t mut Scope,
+        courier: &'t Courier<'t>,
+    ) -> Self {
         let wanted = std::mem::take(&mut scope.wanted);
         let now_us = courier.clock_us();
         Self {
@@ -103,37 +107,59 @@ impl<'t, 's> Unit<'t, 's> {
         sink: &mut dyn ReplySink,
         work: impl FnOnce(&mut Context<'_>) -> R,
     ) -> R {
-        let mut context = self.turn.context(&mut self.scope, sink);
-        context.may_wait = false;
-        context.mode = match std::mem::take(&mut self.held) {
-            Held::Keys(transaction) => Mode::Transaction(transaction),
-            Held::Nothing => Mode::Plain,
+        let mode = match &mut self.held {
             Held::Single(single) => Mode::Single(single),
-            Held::Store(tid) => Mode::Alone(tid),
+            held => match std::mem::take(held) {
+                Held::Keys(transaction) => Mode::Transaction(transaction),
+                Held::Nothing | Held::Single(_) => Mode::Plain,
+                Held::Store(tid) => Mode::Alone(tid),
+            },
         };
-        let result = work(&mut context);
-        self.held = match std::mem::replace(&mut context.mode, Mode::Plain) {
-            Mode::Alone(tid) => Held::Store(tid),
-            Mode::Single(single) => Held::Single(single),
-            Mode::Transaction(transaction) => Held::Keys(transaction),
-            Mode::Blind | Mode::Plain | Mode::View { .. } => Held::Nothing,
+        let (result, held) = {
+            let mut context = self.turn.context(self.scope, sink);
+            context.mode = mode;
+            context.may_wait = false;
+            let result = work(&mut context);
+            let held = match context.mode {
+                Mode::Alone(tid) => Some(Held::Store(tid)),
+                // It was lent, and has stayed where it was.
+                Mode::Single(_) => None,
+                Mode::Transaction(transaction) => Some(Held::Keys(transaction)),
+                Mode::Blind | Mode::Plain | Mode::View { .. } => Some(Held::Nothing),
+            };
+            (result, held)
         };
+        if let Some(held) = held {
+            self.held = held;
+        }
         result
     }
 
-    /// Makes room, and takes the keys that are known beforehand; at the first start of a script
-    /// with one key it is looked up instead (single.rs).
+    /// Makes room, and looks up the only key of a script (single.rs) at its first start; false
+    /// when it has to [`begin`](Self::begin) instead.
+    pub(crate) fn begin_single(&mut self, key: KeyRef<'_>) -> bool {
+        if !self.wanted.is_empty() {
+            return false;
+        }
+        let (full, found) = self
+            .within(&mut Discard, |context| (context.make_room().is_err(), context.glance(key)));
+        self.full = full;
+        self.keep_changes();
+        let is_found = found.is_some();
+        if let Some(single) = found {
+            self.held = Held::Single(single);
+        }
+        is_found
+    }
+
+    /// Makes room, and takes the keys that are known beforehand.
     ///
     /// # Errors
     /// [`Halt::Busy`]: one of them is held elsewhere for longer than a spin.
-    pub(crate) fn begin(&mut self, declared: &[KeyRef<'_>], first: bool) -> Result<(), Halt> {
+    pub(crate) fn begin(&mut self, declared: &[KeyRef<'_>]) -> Result<(), Halt> {
         let wanted = std::mem::take(&mut self.wanted);
-        let single = declared.first().filter(|_| first && declared.len() + wanted.len() == 1);
         let (full, taken) = self.within(&mut Discard, |context| {
             let full = context.make_room().is_err();
-            if single.is_some_and(|key| context.glance(*key)) {
-                return (full, Ok(()));
-            }
             let mut keys: SmallVec<[KeyRef<'_>; 8]> = declared.into();
             keys.extend(wanted.iter().map(|(db, key)| (*db, &**key)));
             let taken = context.take(&keys);
@@ -157,6 +183,13 @@ impl<'t, 's> Unit<'t, 's> {
     /// has to go back instead.
     pub(crate) fn commit(&mut self) {
         assert!(!self.courier.again.get(), "what has to go back is not committed (R2)");
+        if matches!(&self.held, Held::Single(single) if !single.has_draft()) {
+            // What only read holds nothing.
+            self.held = Held::Nothing;
+        }
+        if matches!(self.held, Held::Nothing) {
+            return self.keep_changes();
+        }
         let done = self.within(&mut Discard, |context| {
             match context.mode {
                 Mode::Alone(_) => context.leave_store(),
@@ -190,13 +223,13 @@ impl<'t, 's> Unit<'t, 's> {
         self.wrote = false;
     }
 
-    /// Takes the scope back, with the keys to take first next time, and what changed.
-    pub(crate) fn end(mut self) -> (Scope, Changes) {
+    /// Leaves the keys to take first next time in the scope. Returns what changed.
+    pub(crate) fn end(self) -> Changes {
         if self.listed {
             self.courier.unlist();
         }
         self.scope.wanted = self.wanted;
-        (self.scope, self.changes)
+        self.changes
     }
 
     /// Runs a command that was queued for EXEC; its client's rights are its own.
@@ -251,7 +284,7 @@ impl<'t, 's> Unit<'t, 's> {
         let writes = spec.flags.contains(Flags::WRITE);
         if writes && !self.wrote {
             self.admit_write()?;
-            if !self.courier.running().begin_to_write() {
+            if !self.courier.running().begin_to_write(self.listed) {
                 return Err(CommandError::CannotWait);
             }
             self.wrote = true;
@@ -269,6 +302,9 @@ impl<'t, 's> Unit<'t, 's> {
 
     /// Whether the log takes a write. One that is congested takes a script's: it cannot be parked.
     fn admit_write(&mut self) -> Result<(), CommandError> {
+        if self.turn.state.journal.is_none() {
+            return Ok(());
+        }
         match self.within(&mut Discard, |context| context.admit_write()) {
             Err(Halt::Error(error)) => Err(error),
             _ => Ok(()),
@@ -438,7 +474,7 @@ impl<'t, 's> Unit<'t, 's> {
 
     /// Forgets the watched keys.
     pub(crate) fn unwatch(&mut self) {
-        self.turn.unwatch(&mut self.scope);
+        self.turn.unwatch(self.scope);
     }
 
     /// Number of databases.
