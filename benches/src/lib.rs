@@ -9,8 +9,8 @@
 pub mod contestants;
 pub mod keys;
 
-use std::sync::Barrier;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use engine::sync::AtomicBool;
@@ -62,11 +62,16 @@ pub fn rate<W>(
     worker: impl Fn(usize) -> W + Sync,
     batch: impl Fn(&mut W) -> u32 + Sync,
 ) -> f64 {
-    let (start, over) = (Barrier::new(threads + 1), AtomicBool::new(false));
-    let work = |thread: usize| {
+    let over = AtomicBool::new(false);
+    let work = |thread: usize, ready: Sender<()>, start: Receiver<()>| {
         pin(thread);
         let mut worker = worker(thread);
-        start.wait();
+        // Nobody listens or starts any more when another thread could not make what it needs.
+        let told = ready.send(());
+        drop(ready);
+        if told.is_err() || start.recv().is_err() {
+            return 0.0;
+        }
         let begun = Instant::now();
         let mut done = 0.0;
         // ORDER: Relaxed (unpaired); the end may be seen a batch late.
@@ -77,9 +82,17 @@ pub fn rate<W>(
     };
     std::thread::scope(|scope| {
         let work = &work;
-        let workers: Vec<_> =
-            (0..threads).map(|thread| scope.spawn(move || work(thread))).collect();
-        start.wait();
+        let (ready, all) = channel();
+        let spawn = |thread| {
+            let (start, started) = channel();
+            let ready = ready.clone();
+            (start, scope.spawn(move || work(thread, ready, started)))
+        };
+        let (starts, workers): (Vec<Sender<()>>, Vec<_>) = (0..threads).map(spawn).unzip();
+        drop(ready);
+        // A thread that panics is never ready; the others end when `starts` goes.
+        (0..threads).for_each(|_| all.recv().expect("every thread has what it needs"));
+        starts.iter().for_each(|start| start.send(()).expect("it waits"));
         std::thread::sleep(time);
         // ORDER: Relaxed (unpaired); as above.
         over.store(true, Ordering::Relaxed);
@@ -103,4 +116,21 @@ pub fn one_and_two(rounds: usize, rate: impl Fn(usize) -> f64) -> String {
         of(|&(_, two)| two / 1e6),
         of(|&(one, two)| two / one)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It hung: the others waited at a barrier for the one that had panicked.
+    #[test]
+    #[should_panic = "every thread has what it needs"]
+    fn a_thread_that_cannot_begin_ends_them_all() {
+        rate(2, Duration::ZERO, |thread| assert!(thread == 0, "as planned"), |()| 1);
+    }
+
+    #[test]
+    fn operations_are_counted_over_all_threads() {
+        assert!(rate(2, Duration::from_millis(1), |_| (), |()| 1) > 0.0);
+    }
 }
