@@ -220,8 +220,13 @@ impl Connection {
     pub fn receive_line(&mut self) -> Result<Vec<u8>, Error> {
         let mut line = Vec::new();
         while line.len() < READ_BYTES {
-            line.extend(self.receive_bytes(1)?);
-            if line.last() == Some(&b'\n') {
+            self.await_bytes()?;
+            let unread = &self.received[self.consumed..];
+            let end = unread.iter().position(|&byte| byte == b'\n').map(|at| at + 1);
+            let part = &unread[..end.unwrap_or(unread.len())];
+            line.extend_from_slice(part);
+            self.consumed += part.len();
+            if end.is_some() {
                 return Ok(line.trim_ascii_end().to_vec());
             }
         }
@@ -233,6 +238,18 @@ impl Connection {
     /// # Errors
     /// The connection is lost.
     pub fn receive_bytes(&mut self, max: usize) -> Result<Vec<u8>, Error> {
+        self.await_bytes()?;
+        let end = self.received.len().min(self.consumed.saturating_add(max));
+        let part = self.received[self.consumed..end].to_vec();
+        self.consumed = end;
+        Ok(part)
+    }
+
+    /// Waits until there is something that was not looked at.
+    fn await_bytes(&mut self) -> Result<(), Error> {
+        if self.consumed < self.received.len() {
+            return Ok(());
+        }
         let context = "waiting for the server";
         self.stream.set_read_timeout(self.silence_max).context(ErrorKind::Connection, context)?;
         while self.consumed == self.received.len() {
@@ -249,10 +266,7 @@ impl Connection {
                 _ => {}
             }
         }
-        let end = self.received.len().min(self.consumed.saturating_add(max));
-        let part = self.received[self.consumed..end].to_vec();
-        self.consumed = end;
-        Ok(part)
+        Ok(())
     }
 
     fn decode(&mut self) -> Result<Option<Reply>, Error> {
