@@ -103,22 +103,48 @@ pub(super) fn restore(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     Ok(())
 }
 
+/// An option of MIGRATE.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MigrateOption {
+    /// A password.
+    Auth,
+    /// A user and a password.
+    Auth2,
+    /// The keys stay.
+    Copy,
+    /// The keys, to the end.
+    Keys,
+    /// Keys that are there are replaced.
+    Replace,
+    /// A word that is no option.
+    Unknown,
+}
+
+/// The options of `MIGRATE host port key db timeout [option ...]`, each with the positions of the
+/// words that belong to it, as far as they are there.
+pub fn migrate_options(args: &Args<'_>) -> impl Iterator<Item = (MigrateOption, Range<usize>)> {
+    let mut at = 6;
+    std::iter::from_fn(move || {
+        let (option, words) = match args.get(at)?.to_ascii_uppercase().as_slice() {
+            b"AUTH" => (MigrateOption::Auth, 1),
+            b"AUTH2" => (MigrateOption::Auth2, 2),
+            b"COPY" => (MigrateOption::Copy, 0),
+            b"KEYS" => (MigrateOption::Keys, usize::MAX),
+            b"REPLACE" => (MigrateOption::Replace, 0),
+            _ => (MigrateOption::Unknown, 0),
+        };
+        let from = at + 1;
+        at = from.saturating_add(words).min(args.len());
+        Some((option, from..at))
+    })
+}
+
 /// Where the keys of MIGRATE are: one in its own place, or those behind KEYS. Its key
 /// specifications, which are Redis's, take a password called KEYS for the word.
 pub(super) fn migrated_keys(args: &Args<'_>) -> Range<usize> {
-    let is = |at: usize, word: &[u8]| args[at].eq_ignore_ascii_case(word);
-    let mut at = 6;
-    while at < args.len() {
-        if is(at, b"KEYS") {
-            return if args[3].is_empty() { at + 1..args.len() } else { 0..0 };
-        }
-        at += if is(at, b"AUTH") {
-            2
-        } else if is(at, b"AUTH2") {
-            3
-        } else {
-            1
-        };
+    match migrate_options(args).find(|(option, _)| *option == MigrateOption::Keys) {
+        Some((_, keys)) if args[3].is_empty() => keys,
+        Some(_) => 0..0,
+        None => 3..4,
     }
-    3..4
 }

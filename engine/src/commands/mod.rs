@@ -42,6 +42,7 @@ mod table;
 mod time_series;
 
 pub use argument::Argument;
+pub use dump::{MigrateOption, migrate_options};
 pub use keyspec::{KeyFlags, KeyPositions, KeySpec};
 pub use replication::WaitAof;
 pub use spec::{

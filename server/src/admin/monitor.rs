@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use engine::commands::{MigrateOption, migrate_options};
+
 use super::ClientFacts;
 
 /// What Redis shows in place of a secret.
@@ -44,19 +46,11 @@ pub fn redact<'r, 'a>(args: &'r [&'a [u8]]) -> Cow<'r, [&'a [u8]]> {
 
 /// Positions of the words that MIGRATE logs in with.
 fn secrets_of_migrate(args: &[&[u8]]) -> Vec<usize> {
-    let mut secrets = Vec::new();
-    let mut at = 6;
-    while let Some(word) = args.get(at) {
-        let count = match word.to_ascii_uppercase().as_slice() {
-            b"AUTH" => 1,
-            b"AUTH2" => 2,
-            b"KEYS" => break,
-            _ => 0,
-        };
-        secrets.extend(at + 1..=at + count);
-        at += 1 + count;
-    }
-    secrets
+    let logins = [MigrateOption::Auth, MigrateOption::Auth2];
+    migrate_options(args)
+        .filter(|(option, _)| logins.contains(option))
+        .flat_map(|(_, words)| words)
+        .collect()
 }
 
 /// One line of MONITOR without its line end, such as

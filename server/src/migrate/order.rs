@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use engine::commands::{MigrateOption, migrate_options};
 use protocol::parse_integer;
 use zumic_error::{CommandError, DumpError};
 
@@ -50,34 +51,24 @@ impl Order {
             keys: vec![args[3].to_vec()],
         };
         let secret = |word: &[u8]| Secret::new(word.to_vec());
-        let mut rest = &args[6..];
-        while let [option, tail @ ..] = rest {
-            rest = match (option.to_ascii_uppercase().as_slice(), tail) {
-                (b"COPY", _) => {
-                    order.copy = true;
-                    tail
-                }
-                (b"REPLACE", _) => {
-                    order.replace = true;
-                    tail
-                }
-                (b"AUTH", [password, tail @ ..]) => {
-                    order.login = Some(vec![secret(password)]);
-                    tail
-                }
-                (b"AUTH2", [user, password, tail @ ..]) => {
+        for (option, words) in migrate_options(args) {
+            match (option, &args[words]) {
+                (MigrateOption::Copy, _) => order.copy = true,
+                (MigrateOption::Replace, _) => order.replace = true,
+                (MigrateOption::Auth, [password]) => order.login = Some(vec![secret(password)]),
+                (MigrateOption::Auth2, [user, password]) => {
                     order.login = Some(vec![secret(user), secret(password)]);
-                    tail
                 }
-                (b"KEYS", keys) => {
+                (MigrateOption::Keys, keys) => {
                     if !args[3].is_empty() {
                         return Err(DumpError::MigrateKeyAndKeys.into());
                     }
                     order.keys = keys.iter().map(|key| key.to_vec()).collect();
-                    &[]
                 }
-                _ => return Err(CommandError::Syntax),
-            };
+                (MigrateOption::Auth | MigrateOption::Auth2 | MigrateOption::Unknown, _) => {
+                    return Err(CommandError::Syntax);
+                }
+            }
         }
         let integer = |word| parse_integer(word).ok_or(CommandError::NotAnInteger);
         let timeout_ms = integer(args[5])?;
