@@ -9,27 +9,35 @@ use std::path::Path;
 use std::time::Instant;
 
 use engine::Engine;
-use engine::persist::Persistence;
 use engine::persist::rdb::file::{FileReader, LoadOptions, load};
 use engine::persist::snapshot::SnapshotOptions;
+use engine::persist::{Persistence, Progress, Stage};
 use zumic_error::{Error, ErrorKind, ResultExt as _};
 
 use crate::clock;
 use crate::durability::Durability;
 
-/// Loads a dump file into an engine that is empty and that nobody uses yet.
+/// Loads a dump file into an engine that is empty and that nobody uses yet; `progress` tells others
+/// how far that is.
 ///
 /// # Errors
 /// The file cannot be read, is damaged, or names a database that there is not.
-pub(crate) fn fill(engine: &Engine, path: &Path) -> Result<(), Error> {
+pub(crate) fn fill(engine: &Engine, path: &Path, progress: &Progress) -> Result<(), Error> {
     let began = Instant::now();
     let shown = path.display();
     tracing::info!("loading {shown}");
     let file = File::open(path).context(ErrorKind::Io, format!("opening {shown}"))?;
+    let bytes = file.metadata().map_or(0, |about| about.len());
+    progress.begin(Stage::Dump, bytes);
+    let mut told = 0;
+    let mut tell = |read: u64, keys| {
+        progress.advance(read - told, keys);
+        told = read;
+    };
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = LoadOptions { now_ms: clock::now_ms(), threads, replace: false };
     let report = FileReader::open(file)
-        .and_then(|mut reader| load(engine, &mut reader, options, None, &mut |_| {}))
+        .and_then(|mut reader| load(engine, &mut reader, options, None, &mut tell))
         .map_err(|error| error.context(format!("loading {shown}")))?;
     for library in &report.functions {
         engine.load_function_library(library).map_err(|error| {
@@ -52,7 +60,7 @@ pub(crate) fn fill(engine: &Engine, path: &Path) -> Result<(), Error> {
 pub(crate) fn fill_directory(
     engine: &Engine,
     path: &Path,
-    persistence: &Persistence,
+    (persistence, progress): (&Persistence, &Progress),
     (durability, options): (&Durability, &SnapshotOptions),
 ) -> Result<(), Error> {
     let found = persistence.recovery();
@@ -61,7 +69,7 @@ pub(crate) fn fill_directory(
                     the file's keys by 'zumic import'";
         return Err(Error::new(ErrorKind::Configuration, text));
     }
-    fill(engine, path)?;
+    fill(engine, path, progress)?;
     // The log knows nothing of these keys: until the snapshot is durable, the directory is empty.
     persistence.snapshot(options, durability.meter()).map(drop)
 }

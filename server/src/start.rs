@@ -18,7 +18,7 @@ use crate::admin::logging::LogControl;
 use crate::admin::{Admin, Wiring};
 use crate::blocked::Blocked;
 use crate::clients::Clients;
-use crate::durability::{self, Durability, LogView};
+use crate::durability::{self, Durability, Loading, LogView};
 use crate::fill::fill;
 use crate::handout::Handout;
 use crate::migrate::Migrations;
@@ -96,7 +96,9 @@ pub fn run(settings: Settings, allocator: Allocator, log: Option<LogControl>) ->
 fn fill_memory(admin: &Admin) -> Result<(), Error> {
     let settings = admin.settings().load();
     match &settings.durability.rdb {
-        Some(path) if !settings.durability.is_persistent() => fill(admin.engine(), path),
+        Some(path) if !settings.durability.is_persistent() => {
+            Loading::default().run(|progress| fill(admin.engine(), path, progress))
+        }
         _ => Ok(()),
     }
 }

@@ -7,6 +7,7 @@
 mod support;
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use support::disk::{Disk, contents};
 use support::process::{Folder, finish, free_port, oracle_available, wait_exit, zumic_command};
-use support::{Random, Redis, Reply, Running, Zumic, seed, stress};
+use support::{Client, Random, Redis, Reply, Running, Zumic, seed, stress};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const KEYS: i64 = 20_000;
@@ -145,6 +146,36 @@ fn long_dump(folder: &Path) -> PathBuf {
     export.args(["export", "--rdb"]).arg(&file).args(["--from", &from]);
     assert_eq!(finish(export, LIMIT).code, Some(0));
     file
+}
+
+#[test]
+fn how_far_the_fill_is_can_be_seen() {
+    let folder = Folder::new();
+    let file = long_dump(folder.path());
+    let bytes = fs::metadata(&file).expect("it was written").len().to_string();
+    let disk = Disk::new();
+    let port = free_port();
+    let mut command = zumic_command();
+    command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--mode", "persistent"]);
+    command.arg("--dir").arg(disk.path()).arg("--rdb").arg(&file);
+    let mut child = spawn(command);
+    let deadline = Instant::now() + LIMIT;
+    let (mut seen, mut keys) = (false, None);
+    // A server that cannot be asked yet is asked again.
+    while keys.is_none() && Instant::now() < deadline {
+        let Ok(mut client) = Client::connect((Ipv4Addr::LOCALHOST, port).into()) else { continue };
+        let Ok(info) = client.try_call(&["INFO", "persistence"]) else { continue };
+        let info = info.text();
+        let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name));
+        seen |= field("loading_total_bytes:") == Some(&bytes);
+        if field("loading:") == Some("0") {
+            keys = client.try_call(&["DBSIZE"]).ok();
+        }
+    }
+    child.kill().expect("it is ours");
+    child.wait().expect("it has ended");
+    assert!(seen, "it was never said that the dump is being read");
+    assert_eq!(keys, Some(Reply::Integer(KEYS)));
 }
 
 /// Lets a process run for a random part of the time it took last, and kills it; whether it was

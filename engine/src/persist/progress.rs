@@ -11,6 +11,8 @@ pub enum Stage {
     Snapshot,
     /// Applying the log.
     Log,
+    /// Reading a dump file of Redis.
+    Dump,
     /// Done.
     Done,
 }
@@ -33,6 +35,7 @@ impl Progress {
             0 => Stage::Looking,
             1 => Stage::Snapshot,
             2 => Stage::Log,
+            3 => Stage::Dump,
             _ => Stage::Done,
         }
     }

@@ -1,7 +1,8 @@
-//! How far recovery is: for INFO, for the log, and as a bar on a terminal.
+//! How far loading is, at the start: for INFO, for the log, and as a bar on a terminal.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use engine::persist::{Progress, Stage};
@@ -11,15 +12,15 @@ use crate::clock;
 /// Between two lines of the log.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 /// Between two looks.
-pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Characters of a full bar.
 const BAR_WIDTH: u64 = 40;
 
-/// A recovery under way.
+/// Data that are being loaded.
 #[derive(Debug, Default)]
-pub(super) struct Loading {
+pub(crate) struct Loading {
     /// What the engine says.
-    pub(super) progress: Progress,
+    progress: Progress,
     began: OnceLock<(Instant, u64)>,
 }
 
@@ -54,12 +55,16 @@ impl Reading {
             Stage::Looking => "looking at the files",
             Stage::Snapshot => "reading the snapshot",
             Stage::Log => "applying the log",
+            Stage::Dump => "reading the dump",
             Stage::Done => "done",
         }
     }
 
     fn unit(&self) -> &'static str {
-        if self.stage == Stage::Snapshot { "keys" } else { "entries" }
+        match self.stage {
+            Stage::Dump | Stage::Snapshot => "keys",
+            Stage::Done | Stage::Log | Stage::Looking => "entries",
+        }
     }
 
     /// The bar, as one line without its end.
@@ -82,9 +87,20 @@ impl Reading {
 }
 
 impl Loading {
-    /// Recovery begins now.
-    pub(super) fn begin(&self) {
+    /// Runs what loads on a thread of its own, and tells how far it is meanwhile.
+    pub(crate) fn run<T: Send>(&self, load: impl FnOnce(&Progress) -> T + Send) -> T {
         self.began.get_or_init(|| (Instant::now(), clock::unix_time().as_secs()));
+        thread::scope(|scope| {
+            let loading = scope.spawn(|| load(&self.progress));
+            let mut teller = Teller::new();
+            while !loading.is_finished() {
+                thread::sleep(LOOK_EVERY);
+                if let Some(reading) = self.reading() {
+                    teller.tell(&reading);
+                }
+            }
+            loading.join().expect("a panic ends the process")
+        })
     }
 
     /// How far it is; `None` before it began.
@@ -109,9 +125,9 @@ impl Loading {
     }
 }
 
-/// Tells of a recovery while it runs: a bar where somebody watches, else a line now and then.
+/// Tells of a load while it runs: a bar where somebody watches, else a line now and then.
 #[derive(Debug)]
-pub(super) struct Teller {
+struct Teller {
     bar: bool,
     drawn: bool,
     said_at: Instant,
@@ -119,13 +135,12 @@ pub(super) struct Teller {
 
 impl Teller {
     /// Tells on stderr, where the log goes.
-    #[must_use]
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self { bar: io::stderr().is_terminal(), drawn: false, said_at: Instant::now() }
     }
 
     /// Tells how far it is, if it is time.
-    pub(super) fn tell(&mut self, reading: &Reading) {
+    fn tell(&mut self, reading: &Reading) {
         if self.bar {
             self.drawn = true;
             // A terminal that is gone is told nothing.

@@ -38,11 +38,11 @@ use zumic_error::CommandError;
 pub(crate) use self::books::{Asked, Purpose, Waiter};
 pub(crate) use self::commands::run;
 pub(crate) use self::info::write as write_info;
+pub(crate) use self::loading::Loading;
 pub(crate) use self::view::{LogView, Standing};
 pub(crate) use self::worker::start;
 
 use self::books::Books;
-use self::loading::Loading;
 use crate::clock;
 use crate::settings::{AppendFsync, DurabilitySettings, Settings};
 use crate::shared::Shared;

@@ -17,7 +17,6 @@ use engine::persist::zdb::Compression;
 use engine::persist::{Directory, Options, Persistence};
 use zumic_error::{CommandError, DurabilityError, Error, ErrorKind, ResultExt};
 
-use super::loading::{LOOK_EVERY, Teller};
 use super::{Durability, Purpose, Waiter, fsync, lock};
 use crate::clock;
 use crate::fill;
@@ -90,31 +89,19 @@ fn recover(shared: &Arc<Shared>, durability: &Durability) -> Result<(), Error> {
         .context(ErrorKind::Io, format!("making the data directory {shown}"))?;
     let disk = Directory::open(directory)
         .context(ErrorKind::Io, format!("opening the data directory {shown}"))?;
-    durability.loading.begin();
     let engine = shared.admin.engine();
     let mut seed = [0; 8];
     getrandom::fill(&mut seed)
         .map_err(io::Error::other)
         .context(ErrorKind::Resource, "drawing a random number")?;
     let options = options(&settings, u64::from_ne_bytes(seed));
-    let opened = thread::scope(|scope| {
-        let opening = scope.spawn(|| {
-            let progress = &durability.loading.progress;
-            let persistence = Persistence::open(engine, Arc::new(disk), options, progress)?;
-            if let Some(rdb) = &settings.durability.rdb {
-                let how = (durability, &snapshot_options(&settings));
-                fill::fill_directory(engine, rdb, &persistence, how)?;
-            }
-            Ok::<_, Error>(persistence)
-        });
-        let mut teller = Teller::new();
-        while !opening.is_finished() {
-            thread::sleep(LOOK_EVERY.min(Duration::from_millis(5)));
-            if let Some(reading) = durability.loading.reading() {
-                teller.tell(&reading);
-            }
+    let opened = durability.loading.run(|progress| {
+        let persistence = Persistence::open(engine, Arc::new(disk), options, progress)?;
+        if let Some(rdb) = &settings.durability.rdb {
+            let how = (durability, &snapshot_options(&settings));
+            fill::fill_directory(engine, rdb, (&persistence, progress), how)?;
         }
-        opening.join().expect("a panic ends the process")
+        Ok::<_, Error>(persistence)
     });
     let persistence =
         opened.map_err(|error| error.context(format!("loading the data in {shown}")))?;

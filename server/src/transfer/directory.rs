@@ -83,7 +83,7 @@ impl Store {
     ) -> Result<LoadReport, Error> {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let options = LoadOptions { now_ms: now_ms(), threads, replace: true };
-        load(&self.engine, reader, options, None, progress)
+        load(&self.engine, reader, options, None, &mut |bytes, _| progress(bytes))
     }
 
     /// Adds a library of functions.

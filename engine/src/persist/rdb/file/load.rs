@@ -68,7 +68,8 @@ struct Counts {
 /// Loads a file into `engine`.
 ///
 /// Without `journal`, nobody else may use the store: keys have no place in the log. With one, each
-/// thread gets a journal, and the store may be in use. `progress` is told how many bytes were read.
+/// thread gets a journal, and the store may be in use. `progress` is told how many bytes were
+/// read, and how many keys were in them.
 /// On an error, what was loaded so far is there.
 ///
 /// # Errors
@@ -78,7 +79,7 @@ pub fn load<R: Read>(
     reader: &mut FileReader<R>,
     options: LoadOptions,
     journal: Option<&dyn Fn() -> Box<dyn Journal>>,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(u64, u64),
 ) -> Result<LoadReport, Error> {
     thread::scope(|scope| {
         let mut threads = Vec::new();
@@ -129,11 +130,11 @@ fn hand_out<R: Read>(
     reader: &mut FileReader<R>,
     senders: Vec<SyncSender<Vec<FileEntry>>>,
     databases: u16,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Rest, Error> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut rest: Rest = Rest::default();
-    let (mut batch, mut bytes) = (Vec::new(), 0);
+    let (mut batch, mut bytes, mut keys) = (Vec::new(), 0, 0);
     let mut turn = senders.iter().cycle();
     while let Some(part) = reader.next_part()? {
         match part {
@@ -145,6 +146,7 @@ fn hand_out<R: Read>(
                     return Err(Error::new(ErrorKind::Configuration, text));
                 }
                 bytes += entry.value.len();
+                keys += 1;
                 batch.push(entry);
             }
             Part::Function(library) => rest.1.push(library),
@@ -158,12 +160,12 @@ fn hand_out<R: Read>(
                 return Ok(rest);
             }
             bytes = 0;
-            progress(reader.position());
+            progress(reader.position(), keys);
         }
     }
     let next = turn.next().expect("at least one thread");
     let _ = next.send(batch);
-    progress(reader.position());
+    progress(reader.position(), keys);
     Ok(rest)
 }
 

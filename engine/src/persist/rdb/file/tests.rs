@@ -18,7 +18,7 @@ fn engine() -> Engine {
 fn load_bytes(bytes: &[u8], engine: &Engine) -> Result<LoadReport, zumic_error::Error> {
     let mut reader = FileReader::open(bytes)?;
     let options = LoadOptions { now_ms: NOW_MS, threads: 2, replace: false };
-    load(engine, &mut reader, options, None, &mut |_| ())
+    load(engine, &mut reader, options, None, &mut |_, _| ())
 }
 
 /// Database, key, deadline and payload.
@@ -223,7 +223,7 @@ fn keys_that_are_there_are_replaced_when_that_is_wanted() {
     let second = file(9, &[b"\x00\x01a\x01w", b"\x01\x01c\x01\x01x"]);
     let mut reader = FileReader::open(&second[..]).expect("a header");
     let options = LoadOptions { now_ms: NOW_MS, threads: 1, replace: true };
-    let report = load(&engine, &mut reader, options, None, &mut |_| ()).expect("sound");
+    let report = load(&engine, &mut reader, options, None, &mut |_, _| ()).expect("sound");
     assert_eq!(report.keys, 2);
     let mut session = engine.session();
     let mut turn = session.enter(NOW_MS);
@@ -247,7 +247,7 @@ fn a_slow_stream_makes_no_difference() {
     let engine = engine();
     let mut reader = FileReader::open(Slow(REDIS_7_0)).expect("a header");
     let options = LoadOptions { now_ms: NOW_MS, threads: 1, replace: false };
-    let report = load(&engine, &mut reader, options, None, &mut |_| ()).expect("Redis wrote it");
+    let report = load(&engine, &mut reader, options, None, &mut |_, _| ()).expect("Redis wrote it");
     assert_eq!(report.keys, 15);
 }
 
