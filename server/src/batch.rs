@@ -19,7 +19,7 @@ use crate::reactor::Core;
 use crate::reply::Reply;
 
 /// Requests parsed ahead.
-pub(crate) const GROUP: usize = 32;
+const GROUP: usize = 32;
 /// Requests from which prefetching pays.
 const PREFETCH_MIN: usize = 8;
 

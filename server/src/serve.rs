@@ -5,9 +5,10 @@
 //! decides how long the turn is.
 //!
 //! Connections that have nothing unfinished are served in groups: all of a group are read, then
-//! the requests of all of them run, then all replies are sent. So the keys of many connections
-//! with one request each are prefetched together, like those of a pipeline, and each of the three
-//! finds its code in the processor's cache.
+//! the requests of all of them run. So the keys of many connections with one request each are
+//! prefetched together, like those of a pipeline. The replies of several groups are sent together:
+//! a client that has the next ones to read does not sleep in between, and waking one costs more
+//! than a short pipeline. And each of the three finds its code in the processor's cache.
 //!
 //! Buffers: a connection that has nothing unfinished owns none. Bytes are read into the reactor's
 //! scratch, replies are appended to a buffer of the reactor's that the connection borrows. Only
@@ -27,7 +28,7 @@ use engine::Turn;
 use slab::Slab;
 use smallvec::SmallVec;
 
-use crate::batch::{Batch, GROUP, Share};
+use crate::batch::{Batch, Share};
 use crate::connection::{Connection, Waiting};
 use crate::dispatch::Flow;
 use crate::reactor::Core;
@@ -36,6 +37,10 @@ use crate::reactor::Core;
 const SCRATCH_BYTES: usize = 64 * 1024;
 /// Connections are added to a group while so much of the scratch is free.
 const ROOM_BYTES_MIN: usize = 16 * 1024;
+/// Connections that are sent to together.
+const ANSWERED_MAX: usize = 32;
+/// Bytes of their replies at which they are: what stays in the processor's second cache.
+const ANSWERED_BYTES_MAX: usize = 128 * 1024;
 /// An unfinished request up to this size is put in front of the next read in the scratch.
 const HELD_BYTES_MAX: usize = 16 * 1024;
 /// Bytes read from one connection per turn, so that others get theirs.
@@ -47,8 +52,8 @@ const OUTPUT_PAUSE_BYTES: usize = 4 << 20;
 #[derive(Debug)]
 pub(crate) struct Buffers {
     scratch: Vec<u8>,
-    /// One for each connection of a group.
-    replies: [Vec<u8>; GROUP],
+    /// One for each connection that was answered and not sent to.
+    replies: [Vec<u8>; ANSWERED_MAX],
 }
 
 impl Default for Buffers {
@@ -56,6 +61,9 @@ impl Default for Buffers {
         Self { scratch: vec![0; SCRATCH_BYTES], replies: Default::default() }
     }
 }
+
+/// Where those are whose requests ran and whose replies were not sent.
+type Answered = SmallVec<[usize; ANSWERED_MAX]>;
 
 /// A connection of a group, after it was read.
 struct Visit<'b> {
@@ -95,17 +103,55 @@ pub(crate) struct Serving<'r, 't> {
 }
 
 impl Serving<'_, '_> {
-    /// Serves connections from the front of `keys`, as many as make a group, and tells `report`
-    /// what became of each. Returns how many keys that took, which is one at least.
+    /// Serves connections from the front of `keys`, a turn's share of them, and tells `report` what
+    /// became of each. Returns how many keys that took, which is one at least.
     pub(crate) fn serve_some(
         &mut self,
         connections: &mut Slab<Connection>,
         keys: &[usize],
         mut report: impl FnMut(usize, &mut Connection, Served),
     ) -> usize {
+        let mut answered = Answered::new();
+        let mut count = 0;
+        loop {
+            let group = self.run_group(connections, &keys[count..], &mut answered, &mut report);
+            count += group;
+            let bytes = answered.iter().map(|&key| connections[key].output.len()).sum::<usize>();
+            let is_enough = answered.len() == ANSWERED_MAX || bytes >= ANSWERED_BYTES_MAX;
+            if group == 0 || is_enough || self.turn.is_long() {
+                break;
+            }
+        }
+        for (place, key) in answered.into_iter().enumerate() {
+            let connection = &mut connections[key];
+            let served = self.finish(connection, false);
+            connection.output.give_back(&mut self.buffers.replies[place]);
+            connection.publish(self.turn.now_ms());
+            report(key, connection, served);
+        }
+        if let (0, Some(&key)) = (count, keys.first()) {
+            let connection = &mut connections[key];
+            connection.scheduled = false;
+            let served = self.serve_alone(connection);
+            report(key, connection, served);
+            count = 1;
+        }
+        count
+    }
+
+    /// Reads connections from the front of `keys`, as many as make a group, and runs what they
+    /// sent. Those that are to be finished are added to `answered`, of the others `report` hears.
+    /// Returns how many keys that took.
+    fn run_group(
+        &mut self,
+        connections: &mut Slab<Connection>,
+        keys: &[usize],
+        answered: &mut Answered,
+        mut report: impl FnMut(usize, &mut Connection, Served),
+    ) -> usize {
         let mut scratch = std::mem::take(&mut self.buffers.scratch);
         let mut args = self.batch.begin();
-        let mut visits: SmallVec<[Visit<'_>; GROUP]> = SmallVec::new();
+        let mut visits: SmallVec<[Visit<'_>; ANSWERED_MAX]> = SmallVec::new();
         let mut free = &mut *scratch;
         let mut count = 0;
         for &key in keys {
@@ -113,8 +159,8 @@ impl Serving<'_, '_> {
                 count += 1;
                 continue;
             };
-            let is_over = visits.len() == GROUP || self.batch.is_full();
-            if is_over || free.len() < ROOM_BYTES_MIN || !connection.may_join_a_group() {
+            let is_full = answered.len() + visits.len() == ANSWERED_MAX || self.batch.is_full();
+            if is_full || free.len() < ROOM_BYTES_MIN || !connection.may_join_a_group() {
                 break;
             }
             count += 1;
@@ -133,26 +179,13 @@ impl Serving<'_, '_> {
         }
         self.batch.prefetch_all(self.turn, &args);
         self.core.tick = self.core.counter.raw();
-        let read: SmallVec<[usize; GROUP]> = visits.iter().map(|visit| visit.key).collect();
-        for (place, visit) in visits.into_iter().enumerate() {
-            self.run_visit(&mut connections[visit.key], place, visit, &mut args);
+        for visit in visits {
+            let (key, place) = (visit.key, answered.len());
+            self.run_visit(&mut connections[key], place, visit, &mut args);
+            answered.push(key);
         }
         self.batch.end(args);
         self.buffers.scratch = scratch;
-        for (place, key) in read.into_iter().enumerate() {
-            let connection = &mut connections[key];
-            let served = self.finish(connection, false);
-            connection.output.give_back(&mut self.buffers.replies[place]);
-            connection.publish(self.turn.now_ms());
-            report(key, connection, served);
-        }
-        if let (0, Some(&key)) = (count, keys.first()) {
-            let connection = &mut connections[key];
-            connection.scheduled = false;
-            let served = self.serve_alone(connection);
-            report(key, connection, served);
-            count = 1;
-        }
         count
     }
 
