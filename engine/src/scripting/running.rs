@@ -5,8 +5,9 @@
 //! the two came first is decided by one word.
 //!
 //! Ordering edges
-//! - `script-fate`: the killer and the script's first write exchange one word. Nothing else hangs
-//!   on it: the script itself sees the verdict and stops.
+//! - `script-fate`: the killer and the script's first write exchange one word; before the script
+//!   is on the list it stores the word, and the list's lock carries that. Nothing else hangs on
+//!   it: the script itself sees the verdict and stops.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
