@@ -344,11 +344,15 @@ impl Shared {
         public
     }
 
-    /// Keys in the store, those included that expired and were not reclaimed yet.
-    pub(crate) fn key_count(&self) -> u64 {
-        let sessions = self.sessions();
-        let books = sessions.iter().flat_map(|session| session.books.iter());
-        books.fold(0, |sum: u64, books| sum.wrapping_add(books.keys.get()))
+    /// Keys of each database, those included that expired and were not reclaimed yet.
+    pub(crate) fn key_counts(&self) -> Vec<u64> {
+        let mut counts = vec![0_u64; self.databases.len()];
+        for session in self.sessions() {
+            for (count, books) in counts.iter_mut().zip(&session.books) {
+                *count = count.wrapping_add(books.keys.get());
+            }
+        }
+        counts
     }
 
     /// Takes the barrier: true when every session is outside its turn, `own`'s excepted.

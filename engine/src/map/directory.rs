@@ -22,6 +22,7 @@ use std::ptr::null_mut;
 use crate::guard::Reclaim;
 use crate::sync::{AtomicBool, AtomicPtr, Ordering};
 
+use super::bucket::SLOTS;
 use super::deadline::{DeadlineMinimum, NEVER};
 use super::segment::{LADDER, Pinned, Resize, Segment};
 
@@ -98,6 +99,34 @@ impl Reclaim for Directory {
     }
 }
 
+/// What a group without segments begins with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Room {
+    /// Of its directory: two to the power of this many segments.
+    pub(super) bits: u32,
+    /// Of each segment.
+    pub(super) buckets: usize,
+}
+
+impl Room {
+    /// Without knowing better.
+    pub(super) const FIRST: Self = Self { bits: 0, buckets: LADDER[0] };
+
+    /// For so many entries, up to seven eighths of what makes a segment grow: they are not spread
+    /// evenly. At the least the segments are half full, as after a split.
+    pub(super) fn of(entries: usize) -> Self {
+        let mut bits = 0;
+        loop {
+            let each = entries.div_ceil(1 << bits);
+            let wanted = (each + each.div_ceil(7)).div_ceil(SLOTS);
+            match LADDER.iter().find(|&&step| step >= wanted) {
+                Some(&buckets) => return Self { bits, buckets },
+                None => bits += 1,
+            }
+        }
+    }
+}
+
 /// Segments and operations met while repairing.
 #[derive(Default)]
 struct Met {
@@ -155,28 +184,46 @@ impl Group {
             if let Some(segment) = self.segment(hash) {
                 return segment;
             }
-            let prefix = hash & !(u64::MAX >> GROUP_BITS);
-            let segment = Segment::allocate(GROUP_BITS, prefix, LADDER[0]).as_ptr();
-            let entries = Box::new([AtomicPtr::new(segment)]);
-            let directory = Box::into_raw(Box::new(Directory { bits: 0, entries }));
-            // ORDER(directory-publish): SeqCst on success releases directory and segment.
-            let installed = self.directory.compare_exchange(
-                null_mut(),
-                directory,
-                Ordering::SeqCst,
-                Ordering::Relaxed,
-            );
-            if installed.is_err() {
-                // SAFETY: not installed: ours alone.
-                unsafe { Segment::reclaim(segment) };
-                // SAFETY: as above.
-                unsafe { Directory::reclaim(directory) };
-                continue;
-            }
-            // SAFETY: installed; the guard keeps both.
-            let bytes = unsafe { &*segment }.bytes() as u64;
-            pinned.index_bytes.add(bytes + size_of::<Directory>() as u64 + 8);
+            self.begin(hash, Room::FIRST, pinned);
         }
+    }
+
+    /// Makes room for the keys of a group that has none yet, the one of `hash`; does nothing to
+    /// any other.
+    pub(super) fn begin(&self, hash: u64, room: Room, pinned: Pinned<'_>) {
+        if self.directory().is_some() {
+            return;
+        }
+        let Room { bits, buckets } = room;
+        let group = hash & !(u64::MAX >> GROUP_BITS);
+        let depth = GROUP_BITS + bits;
+        let entries: Box<[_]> = (0..1_u64 << bits)
+            .map(|index| group | index.checked_shl(64 - depth).unwrap_or(0))
+            .map(|prefix| AtomicPtr::new(Segment::allocate(depth, prefix, buckets).as_ptr()))
+            .collect();
+        let directory = Box::into_raw(Box::new(Directory { bits, entries }));
+        // ORDER(directory-publish): SeqCst on success releases the directory and its segments.
+        let installed = self.directory.compare_exchange(
+            null_mut(),
+            directory,
+            Ordering::SeqCst,
+            Ordering::Relaxed,
+        );
+        // SAFETY: installed, and the guard keeps it, or ours alone.
+        let made = unsafe { &*directory };
+        if installed.is_ok() {
+            let segments = (0..made.entries.len()).map(|index| made.segment(index).bytes() as u64);
+            pinned.index_bytes.add(segments.sum::<u64>() + made.bytes());
+            return;
+        }
+        for entry in &made.entries {
+            // ORDER(directory-publish): Relaxed; ours alone.
+            let segment = entry.load(Ordering::Relaxed);
+            // SAFETY: not installed: ours alone.
+            unsafe { Segment::reclaim(segment) };
+        }
+        // SAFETY: as above.
+        unsafe { Directory::reclaim(directory) };
     }
 
     /// Calls `visit` with every segment the directory leads to, superseded ones included, from the
@@ -307,4 +354,21 @@ fn retire(met: &Met, pinned: Pinned<'_>) {
         unsafe { pinned.guard.retire(operation, size_of::<Resize>()) };
     }
     pinned.guard.flush();
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_between_half_and_seven_eighths_full() {
+        for entries in 0..20_000 {
+            let Room { bits, buckets } = Room::of(entries);
+            let slots = (buckets * SLOTS) << bits;
+            assert!(entries * 8 <= slots * 7, "{entries} in {slots} slots");
+            // The smallest steps of the ladder are further apart.
+            assert!(bits == 0 || entries * 2 > slots, "{entries} in {slots} slots");
+        }
+        assert_eq!(Room::of(0), Room::FIRST);
+    }
 }

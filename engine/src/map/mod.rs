@@ -30,7 +30,7 @@ use crate::sync::{AtomicU64, spin_hint};
 use bucket::{Bucket, Insert, Walk, load, replace};
 use deadline::NEVER;
 pub(crate) use directory::GROUPS;
-use directory::{GROUP_BITS, Group};
+use directory::{GROUP_BITS, Group, Room};
 pub use scan::Cursor;
 use segment::{LADDER, Pinned, Resident, Segment};
 use word::Word;
@@ -197,6 +197,18 @@ impl Map {
                 Insert::Frozen => segment = self.thaw(segment, hash, resident, pinned),
                 Insert::Lost => return false,
             }
+        }
+    }
+
+    /// Makes room for about `entries` entries where nothing is yet, so that they come in without
+    /// resizes. Cost: the memory they will need at least.
+    pub fn reserve(&self, entries: usize, pinned: Pinned<'_>) {
+        let room = Room::of(entries.div_ceil(GROUPS));
+        if room == Room::FIRST {
+            return;
+        }
+        for (number, group) in (0_u64..).zip(&self.groups) {
+            group.begin(number << (64 - GROUP_BITS), room, pinned);
         }
     }
 

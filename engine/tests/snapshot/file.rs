@@ -185,15 +185,21 @@ fn random_content_behind_good_hashes_is_refused_or_read() {
     }
 }
 
-const GOLDEN: &[u8] = include_bytes!("golden/v1.zdb");
-const GOLDEN_PACKED: &[u8] = include_bytes!("golden/v1-zstd.zdb");
-const GOLDEN_SMALL: &[u8] = include_bytes!("golden/v1-small.zdb");
-const GOLDEN_PICTURE: &str = include_str!("golden/v1.txt");
+/// What earlier versions, and this one, wrote of the same store, uncompressed and compressed.
+const GOLDEN: [&[u8]; 4] = [
+    include_bytes!("golden/v1.zdb"),
+    include_bytes!("golden/v1-zstd.zdb"),
+    include_bytes!("golden/v2.zdb"),
+    include_bytes!("golden/v2-zstd.zdb"),
+];
+const GOLDEN_SMALL: [&[u8]; 2] =
+    [include_bytes!("golden/v1-small.zdb"), include_bytes!("golden/v2-small.zdb")];
+const GOLDEN_PICTURE: &str = include_str!("golden/picture.txt");
 
-/// What was written by the first version is read by this one, and this one still writes it.
+/// What any version wrote is read by this one, and this one writes the newest.
 #[test]
-fn files_of_version_1_are_read_and_written() {
-    for bytes in [GOLDEN, GOLDEN_PACKED] {
+fn files_of_all_versions_are_read_and_the_newest_is_written() {
+    for bytes in GOLDEN {
         let (engine, loading) = loaded(bytes, 2);
         assert_eq!(loading.header.created_ms, PLAIN.created_ms);
         assert_eq!(format!("{:#?}\n", picture(&engine)), GOLDEN_PICTURE);
@@ -202,7 +208,11 @@ fn files_of_version_1_are_read_and_written() {
     let engine = new_engine();
     fill_small(&mut engine.session());
     let (bytes, _) = snapshot(&engine, &PLAIN);
-    assert!(bytes == GOLDEN_SMALL, "the format has changed: that needs a new version and file");
+    for small in GOLDEN_SMALL {
+        assert_eq!(picture(&loaded(small, 2).0), picture(&engine));
+    }
+    let newest = GOLDEN_SMALL[GOLDEN_SMALL.len() - 1];
+    assert!(bytes == newest, "the format has changed: that needs a new version and file");
 }
 
 /// Writes the files above, when there is a new version of the format.
@@ -212,10 +222,10 @@ fn write_golden_files() {
     let engine = filled();
     let at = |name: &str| format!("{}/tests/snapshot/golden/{name}", env!("CARGO_MANIFEST_DIR"));
     let packed = SnapshotOptions { compression: Compression::Zstd(3), ..PLAIN };
-    std::fs::write(at("v1.zdb"), snapshot(&engine, &PLAIN).0).unwrap();
-    std::fs::write(at("v1-zstd.zdb"), snapshot(&engine, &packed).0).unwrap();
+    std::fs::write(at("v2.zdb"), snapshot(&engine, &PLAIN).0).unwrap();
+    std::fs::write(at("v2-zstd.zdb"), snapshot(&engine, &packed).0).unwrap();
     let small = new_engine();
     fill_small(&mut small.session());
-    std::fs::write(at("v1-small.zdb"), snapshot(&small, &PLAIN).0).unwrap();
-    std::fs::write(at("v1.txt"), format!("{:#?}\n", picture(&engine))).unwrap();
+    std::fs::write(at("v2-small.zdb"), snapshot(&small, &PLAIN).0).unwrap();
+    std::fs::write(at("picture.txt"), format!("{:#?}\n", picture(&engine))).unwrap();
 }

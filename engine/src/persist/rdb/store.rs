@@ -124,6 +124,16 @@ impl Turn<'_> {
         self.with_context(0, |context| context.rules())
     }
 
+    /// Makes room in an empty database for so many keys to come. Does nothing where some are, or
+    /// there is no such database.
+    pub(crate) fn reserve(&mut self, db: u64, keys: u64) {
+        let there =
+            u16::try_from(db).ok().filter(|&db| usize::from(db) < self.shared().databases.len());
+        if let (Some(db), Ok(keys)) = (there, usize::try_from(keys)) {
+            self.with_context(db, |context| context.map(db).reserve(keys, context.pinned(db)));
+        }
+    }
+
     /// Stores a decoded value under a key that is absent: without a place in the log, without
     /// events, and past the limit of memory. For filling a store from a file; several sessions
     /// may do it at once. False, and nothing stored, when the key is there.
@@ -185,6 +195,37 @@ mod tests {
             });
             let keys: u64 = engine.stats().databases.iter().map(|db| db.keys).sum();
             assert_eq!(keys, u64::from(THREADS * KEYS), "round {round}");
+        }
+    }
+
+    /// Made once, the room is enough: what is added while the keys come in is overflow.
+    #[test]
+    fn a_store_with_room_does_not_grow_while_it_is_filled() {
+        let value = ValueRef::Text(Text::Int(1));
+        let mut bytes = Vec::new();
+        encode(value, Style::OWN, &mut bytes);
+        for keys in [100_u64, 3_137, 40_000, 60_000] {
+            let engine = Engine::builder().databases(2).seed(7).build();
+            let mut session = engine.session();
+            let mut turn = session.enter(1);
+            turn.reserve(1, keys);
+            let room = engine.stats().memory_index;
+            let rules = turn.rules();
+            for number in 0..keys {
+                let loaded = decode(type_byte(value, Style::OWN), &bytes, &rules).unwrap();
+                assert!(turn.load(1, &number.to_le_bytes(), loaded, None, None));
+            }
+            turn.reserve(1, 10 * keys);
+            let used = engine.stats().memory_index;
+            let without = keys <= 3_136;
+            assert_eq!(room == 0, without, "{keys} keys: {room} bytes");
+            assert!(without || used < room + room / 3, "{keys} keys: {room}, then {used} bytes");
+            assert!(used < 32 * keys + 64 * 600, "{keys} keys: {used} bytes");
+            drop(turn);
+            for number in 0..keys {
+                let found = session.enter(1).get(1, &number.to_le_bytes()).unwrap();
+                assert_eq!(found.as_deref(), Some(&b"1"[..]), "{number} of {keys}");
+            }
         }
     }
 }

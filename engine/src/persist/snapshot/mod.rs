@@ -171,15 +171,16 @@ fn take_as<T: Taker>(
 ) -> Result<(Vec<T>, Snapshotted), SnapshotError> {
     meter.restart();
     let mut libraries = Vec::new();
-    let mut keys_expected = 0;
+    let mut counts = Vec::new();
     let mut under = |shared: &Shared| {
         libraries = functions();
-        keys_expected = shared.key_count();
+        counts = shared.key_counts();
     };
     let begun = begin(shared, own, options.pending_bytes_max, meter, &mut under);
     let Some((cut, pause)) = begun else { return Err(SnapshotError::Abandoned) };
-    meter.set_keys_expected(keys_expected);
-    let header = Header { epoch: cut.epoch(), created_ms: options.created_ms, keys_expected };
+    let header =
+        Header { epoch: cut.epoch(), created_ms: options.created_ms, ..Header::of_counts(&counts) };
+    meter.set_keys_expected(header.keys_expected);
     let mut takers = make(header, &libraries);
     let scan = Scan::new(shared, &cut, meter);
     scan.run(&mut takers);

@@ -19,7 +19,7 @@ use crate::Engine;
 use crate::persist::meter::Meter;
 use crate::persist::progress::{Progress, Stage};
 use crate::persist::storage::{Disk, DiskFile, write_all_at};
-use crate::persist::zdb::{Loading, Reader, ZdbError, load};
+use crate::persist::zdb::{Header, Loading, Reader, ZdbError, load};
 
 /// What a snapshot is called while it is written.
 const UNFINISHED_NAME: &str = "snapshot.tmp";
@@ -189,12 +189,21 @@ fn load_one(
     progress: &Progress,
 ) -> Result<Loading, ZdbError> {
     let file = disk.open(name)?;
-    progress.begin(Stage::Snapshot, file.length()?);
+    let length = file.length()?;
+    progress.begin(Stage::Snapshot, length);
     let meter = Meter::default();
     let input = Input { file, offset: 0, progress, meter: &meter };
     let mut reader = Reader::new(io::BufReader::with_capacity(READ_BYTES, input))?;
+    make_room(engine, reader.header(), length);
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     load(engine, &mut reader, threads, &meter)
+}
+
+/// Makes room for what the file says it holds, as far as that is likely for its length: a key that
+/// differs from the others takes more than a byte, however well they compress.
+fn make_room(engine: &Engine, header: &Header, length: u64) {
+    let keys = header.largest_db_keys.min(length);
+    engine.session().enter(0).reserve(header.largest_db, keys);
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! file     header 64 | block … | index block … | footer 64
 //!
 //! header   magic 8 | version 4 | features 4 | epoch 8 | created ms 8 | keys expected 8
-//!          | reserved 16 | hash 8
+//!          | keys of the largest database 8 | its number 8 | hash 8
 //! block    magic 4 | kind 1 | codec 1 | flags 2 | stored bytes 4 | raw bytes 4 | count 4 | chain 4
 //!          | number 8 | content hash 8 | hash 8 | stored bytes …
 //! footer   magic 8 | offset of the index 8 | blocks 8 | keys 8 | raw bytes 8 | hash of hashes 8
@@ -20,7 +20,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 use super::error::ZdbFlaw;
 
 /// The version this code writes, and the newest it reads.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 /// The most that a block holds before compression.
 pub const RAW_BYTES_MAX: usize = 4 << 20;
 
@@ -42,6 +42,11 @@ pub struct Header {
     pub created_ms: u64,
     /// Keys at that time, for progress: the footer has the truth.
     pub keys_expected: u64,
+    /// Those of the largest database, so that a reader makes room for them; 0 for nothing known, as
+    /// in version 1.
+    pub largest_db_keys: u64,
+    /// The number of that database.
+    pub largest_db: u64,
 }
 
 /// What a file says of itself at its end.
@@ -159,6 +164,14 @@ pub(super) fn seal_of(bytes: &[u8]) -> u64 {
 }
 
 impl Header {
+    /// What it says of a store with that many keys in each database.
+    pub(crate) fn of_counts(counts: &[u64]) -> Self {
+        let keys_expected = counts.iter().sum();
+        let (largest_db_keys, largest_db) =
+            counts.iter().copied().zip(0..).max().unwrap_or_default();
+        Self { keys_expected, largest_db_keys, largest_db, ..Self::default() }
+    }
+
     pub(super) fn to_bytes(self) -> [u8; HEADER_BYTES] {
         Fields::new()
             .put(FILE_MAGIC)
@@ -167,6 +180,8 @@ impl Header {
             .put(&self.epoch.to_le_bytes())
             .put(&self.created_ms.to_le_bytes())
             .put(&self.keys_expected.to_le_bytes())
+            .put(&self.largest_db_keys.to_le_bytes())
+            .put(&self.largest_db.to_le_bytes())
             .sealed(xxh3_64)
     }
 
@@ -188,6 +203,8 @@ impl Header {
             epoch: u64_at(bytes, 16),
             created_ms: u64_at(bytes, 24),
             keys_expected: u64_at(bytes, 32),
+            largest_db_keys: u64_at(bytes, 40),
+            largest_db: u64_at(bytes, 48),
         })
     }
 }
@@ -326,5 +343,18 @@ impl Tally {
             hash_of_hashes: self.hashes.digest(),
             file_bytes: self.offset + FOOTER_BYTES as u64,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_says_which_database_is_the_largest() {
+        let header = Header { epoch: 5, created_ms: 6, ..Header::of_counts(&[3, 0, 70, 7]) };
+        assert_eq!((header.keys_expected, header.largest_db, header.largest_db_keys), (80, 2, 70));
+        assert_eq!(Header::from_bytes(&header.to_bytes()), Ok(header));
+        assert_eq!(Header::of_counts(&[]), Header::default());
     }
 }
