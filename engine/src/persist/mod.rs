@@ -3,6 +3,7 @@
 //! Reading order: `facade` (what a host opens), `storage` (the disk), `log` (what happens),
 //! `rdb` (values as bytes), `zdb` (snapshot files), `snapshot` (how they are taken).
 
+mod background;
 mod facade;
 pub mod log;
 mod meter;

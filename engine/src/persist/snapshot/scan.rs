@@ -26,6 +26,7 @@ use crate::intent::resolve;
 use crate::map::GROUPS;
 use crate::map::word::Word;
 use crate::object::ObjectRef;
+use crate::persist::background::give_way;
 use crate::persist::meter::Meter;
 use crate::persist::rdb::value::ValueRef;
 use crate::prefetch;
@@ -118,19 +119,24 @@ impl<'a> Scan<'a> {
     }
 
     /// Takes everything of the cut that is in the maps, and what comes by mail meanwhile, on one
-    /// thread per taker. The cut still holds afterwards: see [`Scan::finish`].
+    /// thread per taker, which gives way to reactors. The cut still holds afterwards: see
+    /// [`Scan::finish`].
     pub(crate) fn run<T: Taker>(&self, takers: &mut [T]) {
+        let mut threads = 0;
         std::thread::scope(|scope| {
-            let (first, others) = takers.split_first_mut().expect("a scan has a taker");
-            for taker in others {
-                let spawned = std::thread::Builder::new()
-                    .name("zumic-scan".into())
-                    .spawn_scoped(scope, || self.work(taker));
+            for taker in &mut *takers {
+                let work = || {
+                    give_way();
+                    self.work(taker);
+                };
+                let named = std::thread::Builder::new().name("zumic-scan".into());
                 // Without a thread to spare the others do its share.
-                drop(spawned);
+                threads += u32::from(named.spawn_scoped(scope, work).is_ok());
             }
-            self.work(first);
         });
+        if threads == 0 {
+            self.work(takers.first_mut().expect("a scan has a taker"));
+        }
     }
 
     /// Ends the cut and takes the rest of the mail. `begin_wait` makes the patience of one try.
