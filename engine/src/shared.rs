@@ -344,6 +344,11 @@ impl Shared {
         public
     }
 
+    /// Keys and number of the largest database.
+    pub(crate) fn largest_db(&self) -> (u64, u64) {
+        self.key_counts().into_iter().zip(0..).max().unwrap_or_default()
+    }
+
     /// Keys of each database, those included that expired and were not reclaimed yet.
     pub(crate) fn key_counts(&self) -> Vec<u64> {
         let mut counts = vec![0_u64; self.databases.len()];

@@ -71,15 +71,20 @@ fn writes_of_several_sessions_are_there_again_under_every_policy() {
         let shared = session.enter(NOW_MS).get(0, b"shared").unwrap();
         log.close().unwrap();
         drop(log);
-        let (engine, log) = scratch.open(options);
-        assert_eq!(log.recovery().torn, None);
-        assert_eq!(log.recovery().dropped, 0);
-        let mut session = engine.session();
-        let mut turn = session.enter(NOW_MS);
-        assert_eq!(turn.get(0, b"shared").unwrap(), shared, "{fsync:?}");
-        for worker in 0..3 {
-            let own = turn.get(0, format!("own:{worker}").as_bytes()).unwrap();
-            assert_eq!(own.as_deref(), Some(&1_999_u32.to_le_bytes()[..]));
+        for replay_threads in [Some(1), Some(3), None] {
+            let (engine, log) = scratch.open(Options { replay_threads, ..options });
+            assert_eq!(log.recovery().torn, None);
+            assert_eq!(log.recovery().dropped, 0);
+            let mut session = engine.session();
+            let mut turn = session.enter(NOW_MS);
+            let found = turn.get(0, b"shared").unwrap();
+            assert_eq!(found, shared, "{fsync:?}, {replay_threads:?}");
+            for worker in 0..3 {
+                let own = turn.get(0, format!("own:{worker}").as_bytes()).unwrap();
+                assert_eq!(own.as_deref(), Some(&1_999_u32.to_le_bytes()[..]));
+            }
+            drop(turn);
+            log.close().unwrap();
         }
     }
 }

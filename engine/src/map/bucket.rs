@@ -101,6 +101,15 @@ impl Bucket {
         unsafe { &*pointer }
     }
 
+    /// Hints that the bucket behind this one will be looked at soon; this one should be cached.
+    #[inline]
+    pub(crate) fn prefetch_overflow(&self) {
+        let last = load(&self.slots[SLOTS - 1]);
+        if last.is_overflow() {
+            crate::prefetch::read(self.overflow(last));
+        }
+    }
+
     /// All slots of the chain that starts here, top down, with their words.
     pub fn walk<'b>(&'b self, mut visit: impl FnMut(&'b AtomicU64, Word) -> Walk) {
         let mut bucket = self;

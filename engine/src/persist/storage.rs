@@ -88,6 +88,8 @@ pub trait DiskFile: Debug + Send + Sync {
     /// of whole pages of 4096 bytes, at a page's offset and from a page's address. They are no
     /// more durable for that, until [`DiskFile::sync`].
     fn bypass_cache(&self) {}
+    /// Says that a part of the file will be read soon, where that is of use to the system.
+    fn will_be_read(&self, _offset: u64, _bytes: u64) {}
 }
 
 /// Holds a directory for this process while it lives.
@@ -285,6 +287,19 @@ impl DiskFile for RealFile {
 
     fn set_length(&self, bytes: u64) -> io::Result<()> {
         self.0.set_len(bytes)
+    }
+
+    fn will_be_read(&self, offset: u64, bytes: u64) {
+        // A hint: where it fails the reading itself will say what is wrong.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::fs::fadvise(
+            &self.0,
+            offset,
+            std::num::NonZero::new(bytes),
+            rustix::fs::Advice::WillNeed,
+        );
+        #[cfg(not(target_os = "linux"))]
+        let _ = (offset, bytes);
     }
 
     fn bypass_cache(&self) {

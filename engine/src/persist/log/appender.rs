@@ -88,6 +88,7 @@ pub(crate) struct Appender {
     unsynced: Vec<Arc<dyn DiskFile>>,
     spares: Vec<String>,
     reserve: bool,
+    largest_db: (u64, u64),
 }
 
 impl Appender {
@@ -100,8 +101,24 @@ impl Appender {
         last: (u64, u64),
         spares: Vec<String>,
     ) -> Self {
-        let (current, unsynced) = (None, Vec::new());
-        Self { disk, segment_bytes, seed, current, older, last, unsynced, spares, reserve: false }
+        let (current, unsynced, reserve, largest_db) = (None, Vec::new(), false, (0, 0));
+        Self {
+            disk,
+            segment_bytes,
+            seed,
+            current,
+            older,
+            last,
+            unsynced,
+            spares,
+            reserve,
+            largest_db,
+        }
+    }
+
+    /// What the next segment says of the largest database: its keys and its number.
+    pub(crate) fn set_largest_db(&mut self, largest_db: (u64, u64)) {
+        self.largest_db = largest_db;
     }
 
     /// Whether a block's place is written before the block, so that a sync has no metadata to
@@ -146,7 +163,9 @@ impl Appender {
             place.copy_from_slice(&number.to_le_bytes());
         }
         let nonce = xxh3_64(&unique);
-        let header = SegmentHeader { kind, nonce, index, base, highest, previous_bytes, synced };
+        let largest_db = self.largest_db;
+        let header =
+            SegmentHeader { kind, nonce, index, base, highest, previous_bytes, synced, largest_db };
         let name = segment_name(index);
         let (file, reserved) = self.make_file(&header.encode(), &name)?;
         let bytes = SEGMENT_HEADER_BYTES as u64;

@@ -13,7 +13,8 @@
 //! 40 u64 highest epoch of any entry before     40 u64 payload bytes
 //! 48 u64 length of the segment before          48 u64 checksum, see `checksum`
 //! 56 u64 synced, as in a block
-//! 64 24 bytes, zero                            payload: (u64 bytes, entries)*, a run per session
+//! 64 u64 keys of the largest database then     payload: (u64 bytes, entries)*, a run per session
+//! 72 u64 number of that   80 u64 zero
 //! 88 u64 XXH3 of the 88 bytes
 //! ```
 //!
@@ -59,6 +60,9 @@ pub(crate) struct SegmentHeader {
     pub(crate) highest: u64,
     pub(crate) previous_bytes: u64,
     pub(crate) synced: u64,
+    /// Keys and number of the largest database when it was begun, so that a start makes room; of
+    /// no other meaning.
+    pub(crate) largest_db: (u64, u64),
 }
 
 /// A block's header.
@@ -97,9 +101,10 @@ impl SegmentHeader {
         bytes[..8].copy_from_slice(SEGMENT_MAGIC);
         bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
         bytes[12..16].copy_from_slice(&(self.kind as u32).to_le_bytes());
-        let numbers =
-            [self.nonce, self.index, self.base, self.highest, self.previous_bytes, self.synced];
-        for (place, number) in bytes[16..64].chunks_exact_mut(8).zip(numbers) {
+        let Self { nonce, index, base, highest, previous_bytes, synced, .. } = *self;
+        let (keys, db) = self.largest_db;
+        let numbers = [nonce, index, base, highest, previous_bytes, synced, keys, db];
+        for (place, number) in bytes[16..80].chunks_exact_mut(8).zip(numbers) {
             place.copy_from_slice(&number.to_le_bytes());
         }
         let checksum = xxh3_64(&bytes[..88]);
@@ -131,6 +136,7 @@ impl SegmentHeader {
             highest: number(bytes, 40),
             previous_bytes: number(bytes, 48),
             synced: number(bytes, 56),
+            largest_db: (number(bytes, 64), number(bytes, 72)),
         })
     }
 }
@@ -203,6 +209,7 @@ mod tests {
             highest: 101,
             previous_bytes: 4096,
             synced: 99,
+            largest_db: (1 << 40, 15),
         };
         let bytes = header.encode();
         assert_eq!(SegmentHeader::decode(&bytes), Ok(header));

@@ -20,9 +20,15 @@ pub(crate) type Seen = (u64, Vec<(u16, Vec<Vec<u8>>)>);
 #[derive(Debug, Default)]
 pub(crate) struct Collect {
     pub(crate) entries: Vec<Seen>,
+    /// The database and the keys that it was told to expect.
+    pub(crate) expected: Option<(u64, u64)>,
 }
 
 impl Receive for Collect {
+    fn expect_keys(&mut self, db: u64, keys: u64) {
+        self.expected = Some((db, keys));
+    }
+
     fn entry(&mut self, entry: Entry<'_>) -> Result<(), Error> {
         let effects = entry
             .effects()

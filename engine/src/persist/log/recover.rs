@@ -25,6 +25,13 @@ use crate::Tid;
 use crate::persist::storage::{Disk, DiskFile, read_full_at};
 use crate::persist::{Progress, Stage};
 
+/// An entry with a key is not shorter.
+const ENTRY_BYTES_MIN: u64 = 24;
+/// An entry is seldom shorter.
+const ENTRY_BYTES_COMMON: usize = 64;
+/// Bytes that the system is asked to read ahead, when half of them are left: a few of the largest
+/// blocks.
+const AHEAD_BYTES: u64 = 16 << 20;
 /// Bytes read at a time while looking for a block behind a hole.
 const SEARCH_BYTES: usize = 1 << 20;
 
@@ -80,6 +87,15 @@ impl fmt::Display for TornTail {
 pub(crate) trait Receive {
     /// The next entry.
     fn entry(&mut self, entry: Entry<'_>) -> Result<(), Error>;
+
+    /// So many keys a database had near the end of what is to come; perhaps. Its number is not
+    /// checked.
+    fn expect_keys(&mut self, _db: u64, _keys: u64) {}
+
+    /// The next entries.
+    fn entries(&mut self, entries: &[Entry<'_>]) -> Result<(), Error> {
+        entries.iter().try_for_each(|&entry| self.entry(entry))
+    }
 }
 
 /// What a log held.
@@ -138,7 +154,14 @@ pub(crate) fn recover(
     let mut indexes: Vec<u64> = names.iter().filter_map(|name| segment_index(name)).collect();
     indexes.sort_unstable();
     let segments = reader.choose(&indexes)?;
-    progress.begin(Stage::Log, segments.iter().map(|segment| segment.length).sum());
+    let length = segments.iter().map(|segment| segment.length).sum();
+    progress.begin(Stage::Log, length);
+    // A start's own segment does not say.
+    let mut known = segments.iter().rev().map(|segment| segment.header.largest_db);
+    if let Some((keys, db)) = known.find(|&(keys, _)| keys > 0) {
+        // What a damaged or a strange file says is believed as far as its entries could make them.
+        reader.into.expect_keys(db, keys.min(length / ENTRY_BYTES_MIN));
+    }
     reader.read(&segments)?;
     reader.done.dropped = reader.carried.entries.len() as u64;
     Ok(reader.done)
@@ -274,7 +297,12 @@ impl Reader<'_> {
     fn read_segment(&mut self, segment: &Found, limit: Option<u64>) -> Result<u64, Error> {
         let mut offset = SEGMENT_HEADER_BYTES as u64;
         let end = limit.unwrap_or(segment.length).min(segment.length);
+        let mut asked = 0;
         while let Place::Block(header) = self.read_block(segment, offset, end)? {
+            if offset + AHEAD_BYTES / 2 >= asked {
+                segment.file.will_be_read(offset, AHEAD_BYTES);
+                asked = offset + AHEAD_BYTES;
+            }
             self.accept(segment, offset, header)?;
             let bytes = BLOCK_HEADER_BYTES as u64 + header.payload_bytes;
             offset += bytes;
@@ -322,7 +350,7 @@ impl Reader<'_> {
         }
         self.done.highest = self.done.highest.max(header.highest).max(header.epoch);
         let block = std::mem::take(&mut self.block);
-        let mut ready: Vec<Entry<'_>> = Vec::new();
+        let mut ready: Vec<Entry<'_>> = Vec::with_capacity(block.len() / ENTRY_BYTES_COMMON);
         let mut early: Vec<Entry<'_>> = Vec::new();
         let mut rest = &block[..];
         while !rest.is_empty() {
@@ -343,10 +371,8 @@ impl Reader<'_> {
         }
         // Stable, and runs are sorted already.
         ready.sort_by_key(|entry| entry.tid);
-        for entry in ready {
-            self.done.entries += 1;
-            self.into.entry(entry)?;
-        }
+        self.done.entries += ready.len() as u64;
+        self.into.entries(&ready)?;
         self.at = header.epoch;
         self.done.complete = self.done.complete.max(header.epoch);
         let mut next = Carried::default();

@@ -1,5 +1,7 @@
 //! Does the effects of a log again, on an engine that nobody else uses yet, with all cores.
 //!
+//! With one core there is one thread, the caller's: dealing out would only copy.
+//!
 //! Why it exists: the log holds commands, so the handlers that ran them first run them again, at
 //! the time they ran at. What one effect does depends on its own key alone, so keys are dealt out
 //! to threads by their hash, and each thread gets its keys' effects in their order. Not for the
@@ -44,12 +46,26 @@ struct Batch {
 }
 
 /// An effect in a portion: where its words are, and its key.
+#[derive(Clone, Copy)]
 struct Item {
     tid: Tid,
     now_ms: u64,
     start: usize,
     key: (usize, usize),
 }
+
+/// An effect about to happen.
+struct Step<'b> {
+    tid: Tid,
+    now_ms: u64,
+    db: u16,
+    words: Words<'b>,
+    /// Its key, if it has one only.
+    key: Option<&'b [u8]>,
+}
+
+/// Effects whose keys are fetched together.
+type Group<'b> = SmallVec<[Step<'b>; AHEAD]>;
 
 enum Job {
     /// Effects to do.
@@ -70,10 +86,11 @@ type Failure = Arc<Mutex<Option<Error>>>;
 
 /// Does entries again, as they come.
 pub(crate) struct Replay {
+    /// None when the caller's thread does it all.
     workers: Vec<Worker>,
     /// Portions that were done, to be filled again.
     empty: Receiver<Batch>,
-    /// For effects that happen alone.
+    /// For effects that happen alone, or all of them.
     session: Session,
     failure: Failure,
 }
@@ -89,7 +106,7 @@ impl Replay {
         let failure = Failure::default();
         let (done, empty) = channel();
         let mut workers = Vec::new();
-        for number in 0..threads {
+        for number in (0..threads).filter(|_| threads > 1) {
             let (jobs, inbox) = sync_channel(BATCHES_WAITING);
             let (session, done) = (engine.session(), done.clone());
             let failure = Arc::clone(&failure);
@@ -156,6 +173,17 @@ impl Replay {
 }
 
 impl Receive for Replay {
+    fn expect_keys(&mut self, db: u64, keys: u64) {
+        self.session.enter(0).reserve(db, keys);
+    }
+
+    fn entries(&mut self, entries: &[Entry<'_>]) -> Result<(), Error> {
+        if self.workers.is_empty() {
+            return apply_here(&mut self.session, entries);
+        }
+        entries.iter().try_for_each(|&entry| self.entry(entry))
+    }
+
     fn entry(&mut self, entry: Entry<'_>) -> Result<(), Error> {
         let Entry { tid, now_ms, .. } = entry;
         for effect in entry.effects() {
@@ -163,7 +191,7 @@ impl Receive for Replay {
             let Some(key) = own_key(&words) else {
                 self.settle();
                 let mut turn = self.session.enter(now_ms);
-                redo(&mut turn, tid, now_ms, effect.db, &words)?;
+                redo(&mut turn, &Step { tid, now_ms, db: effect.db, words, key: None })?;
                 continue;
             };
             // The upper half, as a map's own hash of the key uses other bits, and another seed.
@@ -224,33 +252,55 @@ fn apply(session: &mut Session, batch: &Batch) -> Result<(), Error> {
 }
 
 fn apply_group(turn: &mut Turn<'_>, batch: &Batch, group: &[Item]) -> Result<(), Error> {
-    let effects: SmallVec<[LoggedEffect<'_>; AHEAD]> = group
+    let group: Group<'_> = group
         .iter()
-        .map(|item| {
-            let mut bytes = &batch.bytes[item.start..];
-            LoggedEffect::take(&mut bytes).expect("it was one before")
+        .map(|&Item { tid, now_ms, start, key }| {
+            let mut bytes = &batch.bytes[start..];
+            let effect = LoggedEffect::take(&mut bytes).expect("it was one before");
+            let key = Some(&batch.bytes[key.0..key.1]);
+            Step { tid, now_ms, db: effect.db, words: effect.words().collect(), key }
         })
         .collect();
+    redo_all(turn, &group)
+}
+
+/// Does entries again, one after the other.
+fn apply_here(session: &mut Session, entries: &[Entry<'_>]) -> Result<(), Error> {
+    let effects =
+        entries.iter().flat_map(|entry| entry.effects().map(move |effect| (entry, effect)));
+    let mut steps = effects.map(|(&Entry { tid, now_ms, .. }, effect)| {
+        let words: Words<'_> = effect.words().collect();
+        let key = own_key(&words).map(|at| words[at]);
+        Step { tid, now_ms, db: effect.db, words, key }
+    });
+    loop {
+        let mut turn = session.enter(0);
+        while !turn.is_long() {
+            let group: Group<'_> = steps.by_ref().take(AHEAD).collect();
+            if group.is_empty() {
+                return Ok(());
+            }
+            redo_all(&mut turn, &group)?;
+        }
+    }
+}
+
+/// Does effects again, with the places of their keys fetched first.
+fn redo_all(turn: &mut Turn<'_>, group: &[Step<'_>]) -> Result<(), Error> {
+    let databases = turn.shared().databases.len();
     let ahead: SmallVec<[Ahead<'_>; AHEAD]> = group
         .iter()
-        .zip(&effects)
-        .filter(|(_, effect)| usize::from(effect.db) < turn.shared().databases.len())
-        .map(|(item, effect)| {
-            let key = &batch.bytes[item.key.0..item.key.1];
-            Ahead { db: effect.db, key, value: false, element: None }
-        })
+        .filter(|step| usize::from(step.db) < databases)
+        .filter_map(|step| Some(Ahead { db: step.db, key: step.key?, value: false, element: None }))
         .collect();
     turn.prefetch(&ahead);
-    for (item, effect) in group.iter().zip(effects) {
-        let words: Words<'_> = effect.words().collect();
-        redo(turn, item.tid, item.now_ms, effect.db, &words)?;
-    }
-    Ok(())
+    group.iter().try_for_each(|step| redo(turn, step))
 }
 
 /// Does one effect again.
-fn redo(turn: &mut Turn<'_>, tid: Tid, now_ms: u64, db: u16, words: &[&[u8]]) -> Result<(), Error> {
-    turn.replay(db, now_ms, words).map_err(|error| {
+fn redo(turn: &mut Turn<'_>, step: &Step<'_>) -> Result<(), Error> {
+    let Step { tid, now_ms, db, words, .. } = step;
+    turn.replay(*db, *now_ms, words).map_err(|error| {
         let name = words.first().map_or("", |name| str::from_utf8(name).unwrap_or("?"));
         let what = format!("the log's {name} of epoch {}", tid.epoch());
         Error::with_source(ErrorKind::Damaged, what, error)

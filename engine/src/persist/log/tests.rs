@@ -189,6 +189,29 @@ fn a_restart_ends_entries_that_were_never_complete() {
     assert_eq!((epochs_of(&entries), recovered.dropped), (vec![1, 3], 0));
 }
 
+#[test]
+fn the_last_segment_that_knows_says_how_many_keys_to_expect() {
+    let disk = MemoryDisk::default();
+    let mut log = appender(&disk, 1 << 20);
+    let expected = |disk: &MemoryDisk| {
+        let mut into = Collect::default();
+        recover(disk, 0, &Progress::default(), &mut into).unwrap();
+        into.expected
+    };
+    log.append(&mut block_of(&[1; 400]), (1, 0, 1)).unwrap();
+    assert_eq!(expected(&disk), None, "the first one begins with nothing");
+    for keys in [300, u64::MAX, 7] {
+        log.set_largest_db((keys, 3));
+        log.begin(next(1)).unwrap();
+        let length = |name: String| disk.read(&name).unwrap().len() as u64;
+        let length: u64 = disk.list().unwrap().into_iter().map(length).sum();
+        assert_eq!(expected(&disk), Some((3, keys.min(length / 24))), "of {length} bytes");
+    }
+    log.set_largest_db((0, 0));
+    log.begin(next(1)).unwrap();
+    assert_eq!(expected(&disk), Some((3, 7)), "the newest that knows");
+}
+
 /// The tail that a recovery cut is still in its file when the log has gone on in the next.
 #[test]
 fn a_restart_ends_the_segment_before_it() {

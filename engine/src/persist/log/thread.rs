@@ -411,6 +411,7 @@ impl LogThread {
     }
 
     fn begin_next(&mut self) -> io::Result<()> {
+        self.appender.set_largest_db(self.shared.largest_db());
         self.appender.begin(Beginning {
             kind: Kind::Next,
             base: self.marked,
