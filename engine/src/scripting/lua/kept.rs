@@ -148,6 +148,17 @@ impl Kept {
             stack.raw_set_item(self.own_value, number);
         }
     }
+
+    /// Takes the table away from a function, which has its strings as arguments; may raise.
+    pub(super) fn hide(&self, stack: Stack) {
+        if stack.kind(self.own_value) == super::raw::Kind::Nil {
+            return;
+        }
+        stack.push_nil();
+        stack.replace(self.own_value);
+        stack.push_nil();
+        stack.raw_set_field(upvalue(2), self.name);
+    }
 }
 
 /// A table of strings, with room for some; may raise.

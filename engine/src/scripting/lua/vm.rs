@@ -444,6 +444,8 @@ fn run_entry(stack: Stack, shared: &Shared) -> Outcome {
     // SAFETY: `Vm::run_task` passes the address of one that outlives the call, and only there.
     let task = unsafe { &mut *task };
     if task.is_function {
+        Kept::KEYS.hide(stack);
+        Kept::ARGV.hide(stack);
         stack.raw_item(REGISTRY, task.reference);
         push_strings(stack, task.keys, 0);
         push_strings(stack, task.args, 0);
