@@ -13,6 +13,10 @@ use crate::settings::{DurabilitySettings, SaveRule};
 /// How long rules wait after a failure, as Redis does.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// Growth of the log does not ask for a snapshot before so many times the duration of the last one
+/// has passed since: however fast is written, cutting the log takes a fifth of the time at most.
+const RESTS: u32 = 4;
+
 /// On whose behalf a snapshot is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Purpose {
@@ -83,6 +87,8 @@ pub(crate) struct Books {
     saved_at: Instant,
     /// Writes until then.
     saved_changes: u64,
+    /// How long it took.
+    saved_in: Duration,
     failed_at: Option<Instant>,
 }
 
@@ -99,6 +105,7 @@ impl Books {
             saved_at_s: unix_s,
             saved_at: now,
             saved_changes: 0,
+            saved_in: Duration::ZERO,
             failed_at: None,
         }
     }
@@ -149,14 +156,16 @@ impl Books {
     /// Notes how the running snapshot ended; returns who waits for it.
     pub(crate) fn finish(&mut self, ok: bool, now: Instant, unix_s: u64) -> Vec<Waiter> {
         let Some(run) = self.run.take() else { return Vec::new() };
+        let took = now.saturating_duration_since(run.since);
         let tally = &mut self.tallies[run.purpose as usize];
         tally.ok = ok;
-        tally.took = Some(now.saturating_duration_since(run.since));
+        tally.took = Some(took);
         if ok {
             tally.done += 1;
             tally.failures = 0;
             self.failed_at = None;
-            (self.saved_at, self.saved_at_s, self.saved_changes) = (now, unix_s, run.changes);
+            (self.saved_at, self.saved_in, self.saved_at_s) = (now, took, unix_s);
+            self.saved_changes = run.changes;
         } else {
             tally.failures += 1;
             self.failed_at = Some(now);
@@ -183,7 +192,7 @@ impl Books {
         };
         let purpose = if settings.save.iter().any(due) {
             Purpose::Save
-        } else if has_grown(settings, log_bytes, base_bytes) {
+        } else if since >= self.saved_in * RESTS && has_grown(settings, log_bytes, base_bytes) {
             Purpose::Rewrite
         } else {
             return None;
@@ -286,6 +295,20 @@ mod tests {
         books.finish(false, at(11), 0);
         assert_eq!(books.follow_rules(&settings, at(15), 6, (0, 0)), None, "not at once again");
         assert_eq!(books.follow_rules(&settings, at(16), 6, (0, 0)), Some(Purpose::Save));
+    }
+
+    #[test]
+    fn growth_waits_four_times_as_long_as_the_last_snapshot_took() {
+        let (mut books, start) = books();
+        let mut settings = Settings::default().durability;
+        (settings.rewrite_percentage, settings.rewrite_bytes_min) = (100, 1_000);
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let grown = (5_000, 1_000);
+        assert_eq!(books.follow_rules(&settings, at(0), 1, grown), Some(Purpose::Rewrite));
+        books.begin(at(0), 1);
+        books.finish(true, at(3), 0);
+        assert_eq!(books.follow_rules(&settings, at(14), 2, grown), None);
+        assert_eq!(books.follow_rules(&settings, at(15), 2, grown), Some(Purpose::Rewrite));
     }
 
     #[test]

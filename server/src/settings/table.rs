@@ -433,7 +433,8 @@ pub static TABLE: &[Setting] = &[
     row("auto-aof-rewrite-percentage", integer!(durability.rewrite_percentage, 0..=I32_MAX), "100",
         Running, Persistence,
         "growth of the log over the last snapshot before its compression, in percent of it, at \
-         which a new snapshot cuts it; 0 for never"),
+         which a new snapshot cuts it, but not before four times as long as the last one took has \
+         passed; 0 for never"),
     row("auto-aof-rewrite-min-size", bytes!(durability.rewrite_bytes_min, 0..=i64::MAX), "64mb",
         Running, Persistence, "bytes of log below which it is not cut by growth"),
     row("aof-load-truncated", switch!(durability.load_truncated), "yes", Start, Persistence,
