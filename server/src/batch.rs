@@ -89,8 +89,7 @@ impl Batch {
     ) -> (usize, Flow) {
         let mut args = self.begin();
         let share = self.parse(connection, buffer, 0, &mut args);
-        self.prefetch(turn, share.requests.clone(), &args);
-        core.tick = core.counter.raw();
+        self.prepare(core, turn, share.requests.clone(), &args);
         let done = self.run_share(core, turn, connection, buffer, &mut args, share);
         self.end(args);
         done
@@ -142,8 +141,7 @@ impl Batch {
             self.requests.truncate(parsed.0);
             args.truncate(parsed.1);
             share = self.parse(connection, buffer, at, args);
-            self.prefetch(turn, share.requests.clone(), args);
-            core.tick = core.counter.raw();
+            self.prepare(core, turn, share.requests.clone(), args);
         }
     }
 
@@ -194,9 +192,21 @@ impl Batch {
         Share { requests: begin..self.requests.len(), end: at, stop }
     }
 
-    /// Asks for the memory of the first key of each request since the batch began.
-    pub(crate) fn prefetch_all(&self, turn: &mut Turn<'_>, args: &[&[u8]]) {
-        self.prefetch(turn, 0..self.requests.len(), args);
+    /// Gets ready to run all requests since the batch began.
+    pub(crate) fn prepare_all(&self, core: &mut Core, turn: &mut Turn<'_>, args: &[&[u8]]) {
+        self.prepare(core, turn, 0..self.requests.len(), args);
+    }
+
+    /// Gets ready to run requests: what they need is asked for, and the first one's time begins.
+    fn prepare(
+        &self,
+        core: &mut Core,
+        turn: &mut Turn<'_>,
+        requests: Range<usize>,
+        args: &[&[u8]],
+    ) {
+        self.prefetch(turn, requests, args);
+        core.tick = core.counter.raw();
     }
 
     /// Asks for the memory of the first key of each request, and of an element named with it,

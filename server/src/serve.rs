@@ -104,13 +104,22 @@ pub(crate) struct Serving<'r, 't> {
 
 impl Serving<'_, '_> {
     /// Serves connections from the front of `keys`, a turn's share of them, and tells `report` what
-    /// became of each. Returns how many keys that took, which is one at least.
+    /// became of each. Returns how many keys that took: one at least, if there is one.
     pub(crate) fn serve_some(
         &mut self,
         connections: &mut Slab<Connection>,
         keys: &[usize],
         mut report: impl FnMut(usize, &mut Connection, Served),
     ) -> usize {
+        let [first, ..] = keys else { return 0 };
+        if let Some(connection) = connections.get_mut(*first)
+            && !connection.may_join_a_group()
+        {
+            connection.scheduled = false;
+            let served = self.serve_alone(connection);
+            report(*first, connection, served);
+            return 1;
+        }
         let mut answered = Answered::new();
         let mut count = 0;
         loop {
@@ -118,23 +127,14 @@ impl Serving<'_, '_> {
             count += group;
             let bytes = answered.iter().map(|&key| connections[key].output.len()).sum::<usize>();
             let is_enough = answered.len() == ANSWERED_MAX || bytes >= ANSWERED_BYTES_MAX;
-            if group == 0 || is_enough || self.turn.is_long() {
+            if group == 0 || count == keys.len() || is_enough || self.turn.is_long() {
                 break;
             }
         }
         for (place, key) in answered.into_iter().enumerate() {
             let connection = &mut connections[key];
-            let served = self.finish(connection, false);
-            connection.output.give_back(&mut self.buffers.replies[place]);
-            connection.publish(self.turn.now_ms());
+            let served = self.finish(connection, place, false);
             report(key, connection, served);
-        }
-        if let (0, Some(&key)) = (count, keys.first()) {
-            let connection = &mut connections[key];
-            connection.scheduled = false;
-            let served = self.serve_alone(connection);
-            report(key, connection, served);
-            count = 1;
         }
         count
     }
@@ -177,8 +177,7 @@ impl Serving<'_, '_> {
                 Err(_) => report(key, connection, Served::Closed),
             }
         }
-        self.batch.prefetch_all(self.turn, &args);
-        self.core.tick = self.core.counter.raw();
+        self.batch.prepare_all(self.core, self.turn, &args);
         for visit in visits {
             let (key, place) = (visit.key, answered.len());
             self.run_visit(&mut connections[key], place, visit, &mut args);
@@ -225,13 +224,12 @@ impl Serving<'_, '_> {
             return Served::Closed;
         }
         connection.output.borrow(&mut self.buffers.replies[0]);
-        let served = self.work(connection);
-        connection.output.give_back(&mut self.buffers.replies[0]);
-        connection.publish(self.turn.now_ms());
-        served
+        let ended = self.work(connection);
+        self.finish(connection, 0, ended)
     }
 
-    fn work(&mut self, connection: &mut Connection) -> Served {
+    /// Reads and runs; whether there is nothing more to read.
+    fn work(&mut self, connection: &mut Connection) -> bool {
         let mut flow = Flow::Next;
         let mut ended = false;
         let from = connection.output.end();
@@ -251,12 +249,19 @@ impl Serving<'_, '_> {
         }
         connection.state.closing |= flow == Flow::Close;
         hold(self.core, self.turn, connection, from);
-        self.finish(connection, ended)
+        ended
     }
 
-    /// Sends what a connection was answered; what it waits for then. `ended`: there is nothing more
-    /// to read.
-    fn finish(&mut self, connection: &mut Connection, ended: bool) -> Served {
+    /// Sends what a connection was answered, and gives the buffer of its replies back; what it
+    /// waits for then. `ended`: there is nothing more to read.
+    fn finish(&mut self, connection: &mut Connection, place: usize, ended: bool) -> Served {
+        let served = self.send(connection, ended);
+        connection.output.give_back(&mut self.buffers.replies[place]);
+        connection.publish(self.turn.now_ms());
+        served
+    }
+
+    fn send(&mut self, connection: &mut Connection, ended: bool) -> Served {
         // Who sent requests and hung up behind them gets the answers the socket takes now, and
         // those that wait for the disk.
         let broken = self.write(connection).is_err();
