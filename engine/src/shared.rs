@@ -279,6 +279,11 @@ impl std::ops::Deref for Standpoint {
     }
 }
 
+/// The largest of the databases' counts of keys, and whose it is.
+pub(crate) fn largest(counts: &[u64]) -> (u64, u64) {
+    counts.iter().copied().zip(0..).max().unwrap_or_default()
+}
+
 impl Shared {
     pub(crate) fn new(databases: u16, seed: u64) -> Self {
         Self {
@@ -342,11 +347,6 @@ impl Shared {
         // ORDER(session-count): Release; see the header.
         self.session_count.store(sessions.len(), Ordering::Release);
         public
-    }
-
-    /// Keys and number of the largest database.
-    pub(crate) fn largest_db(&self) -> (u64, u64) {
-        self.key_counts().into_iter().zip(0..).max().unwrap_or_default()
     }
 
     /// Keys of each database, those included that expired and were not reclaimed yet.

@@ -23,7 +23,7 @@ use super::format::{Kind, RUN_HEADER_BYTES};
 use super::lane::LaneReader;
 use super::syncer::{Done, Syncer};
 use crate::persist::Fsync;
-use crate::shared::{Public, Shared};
+use crate::shared::{Public, Shared, largest};
 
 /// A block is written when it has this many bytes, even if more waits.
 const BLOCK_BYTES: usize = 4 << 20;
@@ -411,7 +411,7 @@ impl LogThread {
     }
 
     fn begin_next(&mut self) -> io::Result<()> {
-        self.appender.set_largest_db(self.shared.largest_db());
+        self.appender.set_largest_db(largest(&self.shared.key_counts()));
         self.appender.begin(Beginning {
             kind: Kind::Next,
             base: self.marked,

@@ -18,6 +18,7 @@
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 
 use super::error::ZdbFlaw;
+use crate::shared::largest;
 
 /// The version this code writes, and the newest it reads.
 pub const FORMAT_VERSION: u32 = 2;
@@ -167,8 +168,7 @@ impl Header {
     /// What it says of a store with that many keys in each database.
     pub(crate) fn of_counts(counts: &[u64]) -> Self {
         let keys_expected = counts.iter().sum();
-        let (largest_db_keys, largest_db) =
-            counts.iter().copied().zip(0..).max().unwrap_or_default();
+        let (largest_db_keys, largest_db) = largest(counts);
         Self { keys_expected, largest_db_keys, largest_db, ..Self::default() }
     }
 
