@@ -120,3 +120,54 @@ fn a_large_set_answers_as_a_small_one() {
         assert_eq!(client.run(line).to_string(), want, "{line}");
     }
 }
+
+/// The nearest are the first of all that are there, whichever way they were looked for.
+#[test]
+fn a_search_for_the_nearest_finds_those() {
+    let (_running, mut client) = start();
+    let mut state = 7_u64;
+    let mut random = |bound: f64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 40) as f64 / f64::from(1 << 24) * bound
+    };
+    // A few over the globe, most of them in two towns, one of them on the date line.
+    for number in 0..6_000 {
+        let (longitude, latitude) = match number % 10 {
+            0 => (random(360.0) - 180.0, random(170.0) - 85.0),
+            1..4 => (179.9 + random(0.2), 10.0 + random(0.1)),
+            _ => (13.0 + random(0.5), 52.0 + random(0.5)),
+        };
+        let longitude = if longitude > 180.0 { longitude - 360.0 } else { longitude };
+        client.run(&format!("GEOADD g {longitude} {latitude} {number}"));
+    }
+    let mut listed = |from: &str, shape: &str, rest: &str| -> Vec<(String, f64)> {
+        let reply = client.run(&format!("GEOSEARCH g {from} {shape} ASC WITHDIST {rest}"));
+        let pairs = reply.elements().iter().map(|pair| {
+            let [member, distance] = pair.elements() else { panic!("{pair} is no pair") };
+            (member.text(), distance.text().parse().unwrap())
+        });
+        pairs.collect()
+    };
+    for from in [
+        "FROMLONLAT 13.2 52.2",
+        "FROMLONLAT 180 10",
+        "FROMLONLAT -70 -40",
+        "FROMLONLAT 0 85",
+        "FROMMEMBER 10",
+    ] {
+        for shape in [
+            "BYRADIUS 30000 km",
+            "BYRADIUS 900 km",
+            "BYRADIUS 2 km",
+            "BYBOX 40000 1 km",
+            "BYBOX 30 9000 km",
+        ] {
+            let all = listed(from, shape, "");
+            for count in [1, 10, 300, 5_999] {
+                let some = listed(from, shape, &format!("COUNT {count}"));
+                let wanted = &all[..all.len().min(count)];
+                assert_eq!(some, wanted, "{from} {shape} COUNT {count}");
+            }
+        }
+    }
+}

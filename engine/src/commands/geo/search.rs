@@ -18,6 +18,13 @@ use crate::{Context, Halt};
 type Outcome = Result<(), Halt>;
 type Args<'a> = [&'a [u8]];
 
+/// Sets up to this size are looked at whole.
+const SCANNED_MAX: u64 = 1_024;
+/// The first circle in which the nearest members are looked for, in metres; each of the next ones
+/// has this many times the radius.
+const NEAR_RADIUS: f64 = 1.0;
+const RADIUS_GROWTH: f64 = 4.0;
+
 /// Which words a command takes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Dialect {
@@ -234,16 +241,13 @@ impl<'a> Query<'a> {
             return Vec::new();
         };
         let area = Area { center, shape };
-        let limit = self.count.filter(|_| self.any).unwrap_or(usize::MAX);
-        let mut all = Vec::new();
-        for (start, end) in area.ranges() {
-            for found in within(set, start, end, &area) {
-                if all.len() >= limit {
-                    break;
-                }
-                all.push(found);
+        let mut all: Vec<_> = match (self.count, self.order) {
+            (Some(count), _) if self.any => members(set, &area).take(count).collect(),
+            (Some(count), Some(Order::Ascending)) if set.len() > SCANNED_MAX => {
+                nearest(set, &area, count)
             }
-        }
+            _ => members(set, &area).collect(),
+        };
         match self.order {
             Some(Order::Ascending) => {
                 all.sort_by(|a: &Found<'_>, b| a.distance.total_cmp(&b.distance));
@@ -265,22 +269,54 @@ struct Found<'s> {
     distance: f64,
 }
 
-/// The members of an area with scores in `start..end`.
-fn within<'s>(
-    set: SortedSetRef<'s>,
-    start: u64,
-    end: u64,
-    area: &Area,
-) -> impl Iterator<Item = Found<'s>> {
+/// The members of an area, range by range.
+fn members<'s>(set: SortedSetRef<'s>, area: &Area) -> impl Iterator<Item = Found<'s>> {
+    area.ranges().into_iter().flat_map(move |range| {
+        let (start, end) = ranks(set, range);
+        set.range(start, end).filter_map(move |(member, score)| {
+            let place = Point::of_score(score);
+            area.distance(place).map(|distance| Found { member, score, place, distance })
+        })
+    })
+}
+
+/// The members of an area that are nearest to its centre, `count` of them if there are as many,
+/// and some more; in no order.
+///
+/// Circles grow until one of them holds enough: who is in it is nearer than who is not. How many
+/// members there are in the ranges of a circle is told by their ranks, so nothing is looked at
+/// that does not promise enough, nor if looking at the whole area is about as cheap. Cost:
+/// O(log n) per circle, of which there are 14 at most, and O(count) where members are spread
+/// evenly around the centre.
+fn nearest<'s>(set: SortedSetRef<'s>, area: &Area, count: usize) -> Vec<Found<'s>> {
+    let looked_at = |area: &Area| -> u64 {
+        area.ranges().into_iter().map(|range| ranks(set, range)).map(|(from, to)| to - from).sum()
+    };
+    let in_area = looked_at(area);
+    let mut radius = NEAR_RADIUS;
+    loop {
+        let circle = Area { shape: Shape::Circle { radius }, ..*area };
+        let in_circle = looked_at(&circle);
+        if in_circle >= in_area / 2 {
+            return members(set, area).collect();
+        }
+        if in_circle >= count as u64 {
+            let is_wanted = |found: &Found<'_>| area.distance(found.place).is_some();
+            let found: Vec<_> = members(set, &circle).filter(is_wanted).collect();
+            if found.len() >= count {
+                return found;
+            }
+        }
+        radius *= RADIUS_GROWTH;
+    }
+}
+
+/// The ranks of the members with scores in `start..end`.
+fn ranks(set: SortedSetRef<'_>, (start, end): (u64, u64)) -> (u64, u64) {
     // Exact: below 2^54 and multiples of four from 2^53 on.
     #[expect(clippy::cast_precision_loss, reason = "see above")]
-    let (start, end) = (start as f64, end as f64);
-    let first = set.count_while(|score, _| score < start);
-    let elements = set.range(first, u64::MAX).take_while(move |(_, score)| *score < end);
-    elements.filter_map(move |(member, score)| {
-        let place = Point::of_score(score);
-        area.distance(place).map(|distance| Found { member, score, place, distance })
-    })
+    let rank = |bound: u64| set.count_while(|score, _| score < bound as f64);
+    (rank(start), rank(end))
 }
 
 fn search(context: &mut Context<'_>, args: &Args<'_>, source: usize, dialect: Dialect) -> Outcome {
