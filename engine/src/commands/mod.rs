@@ -24,6 +24,7 @@ mod keys;
 mod keyspec;
 mod lcs;
 mod lists;
+mod modules;
 mod natural;
 pub mod number;
 mod numbers;

@@ -35,6 +35,8 @@ const MEMORY_HELP: &[&str] = &[
     "MEMORY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "DOCTOR",
     "    Return memory problems reports.",
+    "MALLOC-STATS",
+    "    Return internal statistics report from the memory allocator.",
     "STATS",
     "    Return information about the memory usage of the server.",
     "USAGE <key> [SAMPLES <count>]",
@@ -44,7 +46,8 @@ const MEMORY_HELP: &[&str] = &[
     "    Prints this help.",
 ];
 
-fn lines(context: &mut Context<'_>, lines: &[&str]) -> Outcome {
+/// Answers with lines of help.
+pub(super) fn lines(context: &mut Context<'_>, lines: &[&str]) -> Outcome {
     let sink = context.sink();
     sink.array(lines.len());
     lines.iter().for_each(|line| sink.simple(line));

@@ -1,7 +1,7 @@
-//! Handlers: waiting for copies of what was written.
+//! Handlers: copies of this server, and waiting for them.
 //!
-//! Why it exists: clients call these after important writes, and must hear the truth: there are no
-//! replicas. What the log has is the host's business.
+//! Why it exists: clients call these on connecting (ROLE) and after important writes (WAIT), and
+//! must hear the truth: there are no replicas. What the log has is the host's business.
 
 use zumic_error::CommandError;
 
@@ -11,6 +11,19 @@ use crate::{Context, Halt};
 
 type Outcome = Result<(), Halt>;
 type Args<'a> = [&'a [u8]];
+
+/// ROLE
+///
+/// A primary without replicas, at the offset that INFO tells.
+#[expect(clippy::unnecessary_wraps, reason = "a handler")]
+pub(super) fn role(context: &mut Context<'_>, _: &Args<'_>) -> Outcome {
+    let sink = context.sink();
+    sink.array(3);
+    sink.bulk(b"master");
+    sink.integer(0);
+    sink.array(0);
+    Ok(())
+}
 
 /// WAIT numreplicas timeout
 pub(super) fn wait(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {

@@ -70,6 +70,7 @@ pub enum HostCommand {
     Latency,
     Lolwut,
     MemoryDoctor,
+    MemoryMallocStats,
     MemoryStats,
     Migrate,
     Monitor,

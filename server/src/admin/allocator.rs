@@ -4,6 +4,7 @@
 //! may choose another; asking jemalloc for figures while another allocator is at work would
 //! report fiction. So the binary says which one it is.
 
+use tikv_jemalloc_ctl::stats_print::{self, Options};
 use tikv_jemalloc_ctl::{epoch, stats, version};
 
 /// A reading of the allocator.
@@ -55,6 +56,18 @@ impl Allocator {
             Self::System => None,
         }
     }
+
+    /// The allocator's own report, if it makes one: text for people, whose form is its business.
+    /// Cost: milliseconds.
+    #[must_use]
+    pub fn report(self) -> Option<String> {
+        let mut report = Vec::new();
+        match self {
+            Self::Jemalloc => stats_print::stats_print(&mut report, Options::default()).ok()?,
+            Self::System => return None,
+        }
+        Some(String::from_utf8_lossy(&report).into_owned())
+    }
 }
 
 #[cfg(test)]
@@ -65,5 +78,7 @@ mod tests {
     fn each_allocator_has_a_name_and_only_jemalloc_has_figures() {
         assert!(Allocator::Jemalloc.name().starts_with("jemalloc-5"));
         assert!(Allocator::System.read().is_none());
+        assert!(Allocator::Jemalloc.report().unwrap().contains("Allocated: "));
+        assert!(Allocator::System.report().is_none());
     }
 }

@@ -1,12 +1,12 @@
 //! DEBUG: for the tests of clients and of this server.
 //!
-//! Why it exists: test suites of clients use SLEEP, OBJECT, SET-ACTIVE-EXPIRE and PROTOCOL.
+//! Why it exists: test suites of clients use ERROR, SLEEP, OBJECT, SET-ACTIVE-EXPIRE and PROTOCOL.
 //! Refused unless `enable-debug-command` allows it, as in Redis.
 
 use std::time::Duration;
 
 use engine::{Context, Halt, Record};
-use zumic_error::CommandError;
+use zumic_error::{CommandError, ScriptError};
 
 use super::{Admin, ClientFacts, help};
 use crate::settings::DebugAccess;
@@ -39,6 +39,12 @@ pub(super) fn run(
     }
     let sub = args[1].to_ascii_lowercase();
     match (sub.as_slice(), &args[2..]) {
+        (b"error", [line]) => {
+            // One line, whatever the text.
+            let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+            let line = line.iter().map(|byte| if is_end(byte) { b' ' } else { *byte }).collect();
+            return Err(CommandError::from(ScriptError::Raised(line)).into());
+        }
         (b"help", []) => help::write(context, help::DEBUG),
         (b"object", [key]) => object(context, key)?,
         (b"protocol", [kind]) => protocol(context, kind)?,

@@ -32,6 +32,9 @@ pub(super) const CONFIG: (&str, &[&str]) = (
 pub(super) const DEBUG: (&str, &[&str]) = (
     "DEBUG",
     &[
+        "ERROR <string>",
+        "    Return a Redis protocol error with <string> as message. Useful for clients",
+        "    unit tests to simulate Redis errors.",
         "OBJECT <key>",
         "    Show low level info about `key` and associated value.",
         "PROTOCOL <type>",

@@ -1,4 +1,5 @@
-//! MEMORY STATS and MEMORY DOCTOR: where the memory went. (MEMORY USAGE is the engine's.)
+//! MEMORY STATS, MALLOC-STATS and DOCTOR: where the memory went. (MEMORY USAGE is the
+//! engine's.)
 //!
 //! Why it exists: fields keep Redis's names; those that would be invented are left out.
 
@@ -73,6 +74,14 @@ fn ratio(names: [&'static str; 2], whole: u64, part: u64) -> [(&'static str, Fie
     let ratio = if part == 0 { 0.0 } else { whole as f64 / part as f64 };
     let bytes = i64::try_from(i128::from(whole) - i128::from(part)).unwrap_or(i64::MAX);
     [(names[0], Field::Share(ratio)), (names[1], Field::Difference(bytes))]
+}
+
+/// Answers `MEMORY MALLOC-STATS`.
+pub(super) fn malloc_stats(admin: &Admin, context: &mut Context<'_>) -> Result<(), Halt> {
+    let report = admin.allocator().report();
+    let report = report.unwrap_or_else(|| "Stats not supported for the current allocator".into());
+    context.sink().verbatim(*b"txt", report.as_bytes());
+    Ok(())
 }
 
 /// Answers `MEMORY DOCTOR`.

@@ -285,7 +285,7 @@ impl Admin {
     }
 
     /// Runs one of the commands that are answered here: CONFIG, DEBUG, INFO, LATENCY, LOLWUT,
-    /// MEMORY DOCTOR and STATS, SLOWLOG, TIME. `None` for any other; those are the reactor's.
+    /// MEMORY (but for USAGE), SLOWLOG, TIME. `None` for any other; those are the reactor's.
     pub fn answer(
         &self,
         client: &ClientFacts<'_>,
@@ -302,6 +302,7 @@ impl Admin {
             HostCommand::Latency => latency::run(self, context, sub, args),
             HostCommand::Lolwut => lolwut::run(context, args),
             HostCommand::MemoryDoctor => memory::doctor(self, context),
+            HostCommand::MemoryMallocStats => memory::malloc_stats(self, context),
             HostCommand::MemoryStats => memory::stats(self, context),
             HostCommand::Slowlog => slowlog::run(&self.slowlog, context, sub, args),
             HostCommand::Time => time(context),

@@ -24,6 +24,17 @@ pub(super) const ROWS: &[CommandSpec] = &[
         ..CommandSpec::DEFAULT
     },
     CommandSpec {
+        name: "role",
+        arity: 1,
+        flags: Flags::NO_SCRIPT.or(Flags::LOADING).or(Flags::STALE).or(Flags::FAST),
+        categories: Categories::ADMIN.or(Categories::DANGEROUS),
+        group: Group::Server,
+        since: "2.8.12",
+        summary: "Return the role of the instance in the context of replication",
+        handler: Handler::Engine(replication::role),
+        ..CommandSpec::DEFAULT
+    },
+    CommandSpec {
         name: "sync",
         arity: 1,
         flags: Flags::ADMIN.or(Flags::NO_SCRIPT).or(Flags::NO_ASYNC_LOADING).or(Flags::NO_MULTI),

@@ -6,7 +6,7 @@ use crate::EffectForm;
 use crate::commands::argument::{block, integer, key, one_of, text, token};
 use crate::commands::keyspec::{KeyFlags, KeySpec};
 use crate::commands::spec::{Categories, CommandSpec, Flags, Group, Handler, HostCommand};
-use crate::commands::{keys, object};
+use crate::commands::{keys, modules, object};
 
 /// Subcommands of CONFIG.
 const CONFIG: &[CommandSpec] = &[
@@ -178,6 +178,17 @@ const MEMORY: &[CommandSpec] = &[
         ..CommandSpec::DEFAULT
     },
     CommandSpec {
+        name: "memory|malloc-stats",
+        arity: 2,
+        group: Group::Server,
+        since: "4.0.0",
+        complexity: "Depends on how much memory is allocated, could be slow",
+        summary: "Show allocator internal stats",
+        tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+        handler: Handler::Host(HostCommand::MemoryMallocStats),
+        ..CommandSpec::DEFAULT
+    },
+    CommandSpec {
         name: "memory|stats",
         arity: 2,
         group: Group::Server,
@@ -198,6 +209,32 @@ const MEMORY: &[CommandSpec] = &[
         summary: "Estimate the memory usage of a key",
         arguments: &[key("key"), integer("count").after("SAMPLES").optional()],
         handler: Handler::Engine(object::memory_usage),
+        ..CommandSpec::DEFAULT
+    },
+];
+
+/// Subcommands of MODULE.
+const MODULE: &[CommandSpec] = &[
+    CommandSpec {
+        name: "module|help",
+        arity: 2,
+        flags: Flags::LOADING.or(Flags::STALE),
+        group: Group::Server,
+        since: "5.0.0",
+        summary: "Show helpful text about the different subcommands",
+        handler: Handler::Engine(modules::help),
+        ..CommandSpec::DEFAULT
+    },
+    CommandSpec {
+        name: "module|list",
+        arity: 2,
+        flags: Flags::ADMIN.or(Flags::NO_SCRIPT),
+        group: Group::Server,
+        since: "4.0.0",
+        complexity: "O(N) where N is the number of loaded modules.",
+        summary: "List all modules loaded by the server",
+        tips: &["nondeterministic_output_order"],
+        handler: Handler::Engine(modules::list),
         ..CommandSpec::DEFAULT
     },
 ];
@@ -405,6 +442,16 @@ pub(super) const ROWS: &[CommandSpec] = &[
         complexity: "Depends on subcommand.",
         summary: "A container for memory diagnostics commands",
         subcommands: MEMORY,
+        ..CommandSpec::DEFAULT
+    },
+    CommandSpec {
+        name: "module",
+        arity: -2,
+        group: Group::Server,
+        since: "4.0.0",
+        complexity: "Depends on subcommand.",
+        summary: "A container for module commands",
+        subcommands: MODULE,
         ..CommandSpec::DEFAULT
     },
     CommandSpec {
