@@ -96,10 +96,18 @@ impl Claim {
     }
 
     /// Ends the wait; false when somebody is answering it, or has. Who ended it takes it off its
-    /// queues with [`Queues::unregister`].
+    /// queues with [`Queues::unregister`]. Who was refused tries again unless it
+    /// [`Claim::has_ended`]: whoever has claimed it may find nothing for it.
     #[must_use]
     pub fn end(&self) -> bool {
         self.turn(|word| (word == WAITING).then_some(ENDED)) == WAITING
+    }
+
+    /// Whether the wait is over, which it stays.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        // ORDER: Relaxed (unpaired); the word orders nothing, see the header.
+        self.0.load(Ordering::Relaxed) == ENDED
     }
 
     /// Ends the wait of somebody who is gone, now or as soon as whoever has claimed it is done;
@@ -185,7 +193,8 @@ impl<W: Waiter> Queues<W> {
     }
 
     /// Puts a waiter at the end of its queues. Its keys have to be served afterwards: what it
-    /// waits for may have come before it was counted (Q1).
+    /// waits for may have come before it was counted (Q1). Who else could end its wait is told of
+    /// it only then: a waiter that has ended before would stay on its queues for good.
     pub fn register(&self, counts: &impl Counts, waiter: &Arc<W>) {
         for name in waiter.keys() {
             counts.follow(&name.1);

@@ -191,6 +191,32 @@ fn a_waiter_is_answered_or_gives_up() {
     });
 }
 
+/// A client for which others look in vain is ended by who insists on it.
+///
+/// Fails if a claimed wait passes for one that has ended.
+#[test]
+fn a_waiter_that_gets_nothing_can_be_ended() {
+    explore(3, || {
+        let (store, client) = (Arc::new(Store::default()), Client::of(&[0]));
+        store.block(&client);
+        let its = Arc::clone(&store);
+        let other = thread::spawn(move || its.serve(vec![name(0)]));
+        let ended = loop {
+            if client.claim.end() {
+                break true;
+            }
+            if client.claim.has_ended() {
+                break false;
+            }
+            thread::yield_now();
+        };
+        assert!(ended, "told to be answered, but nobody answered it");
+        store.queues.unregister(&Group(&store.followers), &client);
+        other.join().unwrap();
+        assert!(!store.queues.waits(&name(0)) && !store.followers.wait_for(7));
+    });
+}
+
 /// A client whose connection closes while somebody looks for it takes nothing afterwards.
 ///
 /// Fails if `leave` does not tell whoever has claimed it.

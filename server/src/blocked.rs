@@ -17,6 +17,7 @@ use engine::{Changed, Halt, Kind, NoHost, ReplySink, Scope, Turn};
 use protocol::Version;
 use zumic_error::CommandError;
 
+use crate::clients::ClientRecord;
 use crate::connection::ClientState;
 use crate::output::Output;
 use crate::reactor::Core;
@@ -64,6 +65,12 @@ impl BlockedClient {
     #[must_use]
     pub(crate) fn end(&self) -> bool {
         self.claim.end()
+    }
+
+    /// Whether the wait is over.
+    #[must_use]
+    pub(crate) fn has_ended(&self) -> bool {
+        self.claim.has_ended()
     }
 
     /// Ends the wait of a client that is gone; false when it is taken care of.
@@ -154,8 +161,15 @@ pub(crate) fn must_queue(core: &Core, db: u16, spec: &CommandSpec, args: &[&[u8]
 }
 
 /// Lets a client wait, and looks at its keys once more.
-pub(crate) fn block(core: &mut Core, turn: &mut Turn<'_>, client: &Arc<BlockedClient>) {
+pub(crate) fn block(
+    core: &mut Core,
+    turn: &mut Turn<'_>,
+    record: &ClientRecord,
+    client: &Arc<BlockedClient>,
+) {
     core.shared.blocked.register(core.shared.admin.engine(), client);
+    // CLIENT UNBLOCK finds it from here on, and not before.
+    record.set_blocked(Some(Arc::clone(client)));
     core.stats.clients_blocked.add(1);
     serve(core, turn, client.keys().into());
 }

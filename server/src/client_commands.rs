@@ -8,6 +8,7 @@ use engine::{Context, Halt};
 use protocol::parse_integer;
 use zumic_error::CommandError;
 
+use crate::blocked::BlockedClient;
 use crate::clients::ClientRecord;
 use crate::connection::{ClientState, ReplyMode};
 use crate::dispatch::ConnectionHost;
@@ -112,7 +113,7 @@ pub(crate) fn run(
             state.record.change_words(|words| words.name = name);
             ok(context)
         }
-        "unblock" => unblock(&shared, context, args),
+        "unblock" => unblock(&shared, context, args, host.in_exec),
         "unpause" => {
             shared.pause.end();
             shared.reactors.iter().for_each(|reactor| reactor.wake());
@@ -214,7 +215,7 @@ fn pause(shared: &Shared, context: &mut Context<'_>, args: &[&[u8]]) -> Outcome 
 }
 
 /// CLIENT UNBLOCK id [TIMEOUT | ERROR]: ends a blocking command.
-fn unblock(shared: &Shared, context: &mut Context<'_>, args: &[&[u8]]) -> Outcome {
+fn unblock(shared: &Shared, context: &mut Context<'_>, args: &[&[u8]], in_exec: bool) -> Outcome {
     let reason = args.get(3).copied().unwrap_or(b"TIMEOUT");
     let known = [b"TIMEOUT".as_slice(), b"ERROR"];
     if !known.iter().any(|word| reason.eq_ignore_ascii_case(word)) {
@@ -223,7 +224,10 @@ fn unblock(shared: &Shared, context: &mut Context<'_>, args: &[&[u8]]) -> Outcom
     }
     let id = parse_integer(args[2]).ok_or(CommandError::NotAnInteger)?;
     let found = u64::try_from(id).ok().and_then(|id| shared.clients.find(id));
-    let client = found.and_then(|record| record.blocked()).filter(|client| client.end());
+    let client = match found.and_then(|record| record.blocked()) {
+        Some(client) if end_wait(&client, in_exec)? => Some(client),
+        _ => None,
+    };
     if let Some(client) = &client {
         shared.blocked.unregister(shared.admin.engine(), client);
         let mut output = Box::<Output>::default();
@@ -238,6 +242,27 @@ fn unblock(shared: &Shared, context: &mut Context<'_>, args: &[&[u8]]) -> Outcom
     }
     context.sink().integer(i64::from(client.is_some()));
     Ok(())
+}
+
+/// Ends the wait of a client; false when it has its answer.
+///
+/// While another reactor looks whether there is something for the client, neither is true yet: that
+/// it is not unblocked may only be said of one that was answered. The command is run again, except
+/// in a transaction, which cannot stop in between; the other reactor is at one command's work, and
+/// waits for nobody.
+fn end_wait(client: &BlockedClient, in_exec: bool) -> Result<bool, Halt> {
+    loop {
+        if client.end() {
+            return Ok(true);
+        }
+        if client.has_ended() {
+            return Ok(false);
+        }
+        if !in_exec {
+            return Err(Halt::Busy);
+        }
+        std::thread::yield_now();
+    }
 }
 
 // --- LIST, KILL, BY ----------------------------------------------------------------------

@@ -455,12 +455,11 @@ fn wait_for_keys(
     if let (Some(epoch), Some(log)) = (state.awaits_log.take(), &mut core.log) {
         log.waits.push((epoch, client.id));
     }
-    state.record.set_blocked(Some(Arc::clone(&client)));
     state.waiting = Some(Waiting::Blocked(Arc::clone(&client)));
     if let Some(until_ms) = client.until_ms {
         core.deadlines.insert((until_ms, client.id));
     }
-    blocked::block(core, turn, &client);
+    blocked::block(core, turn, &state.record, &client);
     Flow::Park
 }
 
