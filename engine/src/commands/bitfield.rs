@@ -9,7 +9,7 @@ use super::bitmaps::{byte_of, check_offset};
 use super::number::{integer, parse_integer};
 use super::strings::{put, text_of};
 use crate::pieces::{Draft, Pieces};
-use crate::{Class, Context, Halt, Record};
+use crate::{Change, Class, Context, Halt, Record};
 
 type Args<'a> = [&'a [u8]];
 
@@ -171,8 +171,8 @@ fn parse(context: &Context<'_>, args: &Args<'_>) -> Result<(Vec<Operation>, bool
     Ok((operations, writes))
 }
 
-/// One operation on a string that has room for it.
-fn apply(draft: &mut Draft, (field, action): Operation) -> Option<i128> {
+/// One operation on a string that has room for it; says in `changed` if it is another one then.
+fn apply(draft: &mut Draft, (field, action): Operation, changed: &mut bool) -> Option<i128> {
     let old = field.read(draft.pieces());
     let (new, reply) = match action {
         Action::Get => return Some(old),
@@ -182,6 +182,7 @@ fn apply(draft: &mut Draft, (field, action): Operation) -> Option<i128> {
         }
         Action::Set(number, overflow) => (field.fitted(field.given(number), overflow)?, old),
     };
+    *changed |= new != old;
     field.write(draft, new);
     Some(reply)
 }
@@ -217,16 +218,21 @@ pub(super) fn bitfield(context: &mut Context<'_>, args: &Args<'_>) -> Result<(),
     }
     let written = operations.iter().filter(|(_, action)| !matches!(action, Action::Get));
     let len = written.map(|(field, _)| field.end()).max().unwrap_or(0);
-    let replies = context.update(args[1], |live| {
-        let mut draft = Draft::of(text_of(live)?, len);
-        let replies: Vec<_> =
-            operations.iter().map(|operation| apply(&mut draft, *operation)).collect();
-        Ok((put(draft.into_text(), live.and_then(Record::expire_at_ms)), replies))
+    let (replies, changed) = context.update(args[1], |live| {
+        let text = text_of(live)?;
+        let mut changed = text.is_none_or(|text| text.len() < len);
+        let mut draft = Draft::of(text, len);
+        let replies: Vec<_> = operations
+            .iter()
+            .map(|operation| apply(&mut draft, *operation, &mut changed))
+            .collect();
+        let put = || put(draft.into_text(), live.and_then(Record::expire_at_ms));
+        Ok((if changed { put() } else { Change::Keep }, (replies, changed)))
     })?;
     let wrote = |(reply, (_, action)): (&Option<_>, &Operation)| {
         reply.is_some() && !matches!(action, Action::Get)
     };
-    if replies.iter().zip(&operations).any(wrote) {
+    if changed && replies.iter().zip(&operations).any(wrote) {
         context.notify(Class::String, "setbit", args[1]);
     }
     answer(context, &replies);

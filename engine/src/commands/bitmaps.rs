@@ -56,12 +56,19 @@ pub(super) fn setbit(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let (old, changed) = context.update(args[1], |live| {
         let text = text_of(live)?;
         let grows = text.is_none_or(|text| text.len() <= at);
+        if !grows {
+            let mut digits = itoa::Buffer::new();
+            let byte = text.map_or(0, |text| Pieces::of(text, &mut digits).byte(at));
+            if bit_in(byte, offset) == on {
+                return Ok((Change::Keep, (on, false)));
+            }
+        }
         let mut draft = Draft::of(text, at + 1);
         let byte = draft.pieces().byte(at);
         let old = bit_in(byte, offset);
         draft.write(at, &[if on { byte | mask } else { byte & !mask }]);
         let change = put(draft.into_text(), live.and_then(Record::expire_at_ms));
-        Ok((change, (old, grows || old != on)))
+        Ok((change, (old, true)))
     })?;
     if changed {
         context.notify(Class::String, "setbit", args[1]);
