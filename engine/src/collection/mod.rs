@@ -231,6 +231,18 @@ impl<'s> Context<'s> {
         Ok(Some(View { record, source, _presence: presence }))
     }
 
+    /// Whether there is a collection of this kind at `key` in the selected database, for a command
+    /// that would write to it: no access, and no miss.
+    ///
+    /// # Errors
+    /// As for [`Context::view`].
+    pub fn holds<T: Collection>(&mut self, key: &[u8]) -> Result<bool, Halt> {
+        match self.seek(self.scope.db, key)? {
+            Some((record, _)) if record.kind() != T::KIND => Err(CommandError::WrongType.into()),
+            found => Ok(found.is_some()),
+        }
+    }
+
     /// What OBJECT ENCODING answers for `key`, or `None` when it is absent. No access.
     ///
     /// # Errors

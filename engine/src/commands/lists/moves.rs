@@ -66,10 +66,10 @@ impl<'a> Move<'a> {
     fn pass_on(self, context: &mut Context<'_>) -> Result<Option<(Popped, bool)>, Halt> {
         let limit = limit(context);
         // Redis looks at the source first, and at the destination only if there is a source.
-        if context.view::<List>(self.source)?.is_none() {
+        if !context.holds::<List>(self.source)? {
             return Ok(None);
         }
-        drop(context.view::<List>(self.destination)?);
+        context.holds::<List>(self.destination)?;
         let popped = context.edit(self.source, Missing::Skip, |list: &mut List| {
             let popped = list.pop(self.from, limit).expect("a stored list has elements");
             Ok(Edit::Changed((popped, list.is_empty())))

@@ -115,13 +115,12 @@ pub(super) fn smembers(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
 /// SMOVE source destination member
 pub(super) fn smove(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let (source, destination, member) = (args[1], args[2], args[3]);
-    let Some(from) = context.view::<Set>(source)? else {
+    if !context.holds::<Set>(source)? {
         return integer(context, 0);
-    };
-    let is_member = from.get().contains(member);
-    drop(from);
+    }
+    let is_member = context.view::<Set>(source)?.is_some_and(|set| set.get().contains(member));
     // The type of the destination counts even when there is nothing to move.
-    drop(context.view::<Set>(destination)?);
+    context.holds::<Set>(destination)?;
     if source == destination || !is_member {
         return integer(context, usize::from(is_member));
     }
