@@ -5,7 +5,7 @@ use zumic_error::CommandError;
 use super::argument::{Argument, ArgumentKind};
 use super::glob;
 use super::keyspec::{BeginSearch, FindKeys, KeyFlags, KeySpec};
-use super::spec::{Categories, CommandSpec};
+use super::spec::{Categories, CommandSpec, Flags};
 use super::table::{commands, lookup};
 use crate::{Context, Halt, ReplySink};
 
@@ -229,12 +229,21 @@ fn inspected<'a, 'b>(
     Ok((row, args))
 }
 
+/// What is said of a command in which no keys were found: a script may have none.
+fn without_keys(context: &mut Context<'_>, row: &CommandSpec) -> Outcome {
+    if !row.flags.contains(Flags::NO_MANDATORY_KEYS) {
+        return Err(CommandError::BadKeyPositions.into());
+    }
+    context.sink().array(0);
+    Ok(())
+}
+
 /// COMMAND GETKEYS command [argument ...]
 pub(super) fn getkeys(context: &mut Context<'_>, args: &Args<'_>) -> Outcome {
     let (row, args) = inspected(args)?;
     let keys: Vec<usize> = row.key_positions(args).collect();
     if keys.is_empty() || !row.keys.iter().all(|spec| spec.is_sound(args)) {
-        return Err(CommandError::BadKeyPositions.into());
+        return without_keys(context, row);
     }
     let sink = context.sink();
     sink.array(keys.len());
@@ -251,7 +260,7 @@ pub(super) fn getkeysandflags(context: &mut Context<'_>, args: &Args<'_>) -> Out
     };
     let keys: Vec<(usize, KeyFlags)> = row.keys.iter().flat_map(keyed).collect();
     if keys.is_empty() {
-        return Err(CommandError::BadKeyPositions.into());
+        return without_keys(context, row);
     }
     let sink = context.sink();
     sink.array(keys.len());
