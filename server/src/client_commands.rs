@@ -62,7 +62,7 @@ const HELP: &[&str] = &[
     "UNPAUSE",
     "    Stop the current client pause, resuming traffic.",
     "HELP",
-    "    Print this help.",
+    "    Prints this help.",
 ];
 
 /// Runs one of CLIENT's subcommands.
@@ -186,10 +186,8 @@ fn set_info(state: &ClientState, context: &mut Context<'_>, args: &[&[u8]]) -> O
         return Err(CommandError::SetInfoInvalid(option).into());
     }
     let Ok(value) = client_name(value) else {
-        let text = "lib-name cannot contain spaces, newlines or special characters.";
-        let other = "lib-ver cannot contain spaces, newlines or special characters.";
-        let text = if is_name { text } else { other };
-        return Err(CommandError::ClientOptionInvalid(text).into());
+        let option = String::from_utf8_lossy(option).into_owned();
+        return Err(CommandError::SetInfoValueInvalid(option).into());
     };
     state.record.change_words(|words| {
         let field = if is_name { &mut words.library } else { &mut words.library_version };

@@ -113,10 +113,12 @@ pub enum CommandError {
     ScoreRangeInvalid,
     Script(ScriptError),
     SetInfoInvalid(String),
+    SetInfoValueInvalid(String),
     ShutdownNotInProgress,
     SlowlogCountInvalid,
     Stream(StreamError),
     SortNotANumber,
+    SsubscribeInMulti,
     StringTooLong,
     SubcommandUsage { container: &'static str, name: Vec<u8> },
     SubscriberOnly(&'static str),
@@ -354,6 +356,7 @@ impl CommandError {
             Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             Self::Overflow => "ERR increment or decrement would overflow",
             Self::SameObject => "ERR source and destination objects are the same",
+            Self::SsubscribeInMulti => "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client",
             Self::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
             Self::Syntax => "ERR syntax error",
             Self::Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
@@ -408,6 +411,9 @@ fn write_lossy(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     Ok(())
 }
 
+/// What is wrong with a word that a client says of itself.
+const NOT_A_WORD: &str = "cannot contain spaces, newlines or special characters.";
+
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(text) = self.fixed() {
@@ -453,6 +459,7 @@ impl fmt::Display for CommandError {
             }
             Self::NotSupported(what) => write!(f, "ERR {what}"),
             Self::Protocol(error) => write!(f, "{error}"),
+            Self::SetInfoValueInvalid(name) => write!(f, "ERR {name} {NOT_A_WORD}"),
             Self::SetInfoInvalid(name) => write!(f, "ERR Unrecognized option '{name}'"),
             Self::Script(error) => write!(f, "{error}"),
             Self::Stream(error) => write!(f, "{error}"),

@@ -30,7 +30,7 @@ const HELP: &[&str] = &[
     "SHARDNUMSUB [<shardchannel> ...]",
     "    Return the number of subscribers for the specified shard level channel(s)",
     "HELP",
-    "    Print this help.",
+    "    Prints this help.",
 ];
 
 /// Runs one of them.
@@ -108,6 +108,9 @@ fn subscribe(
     args: &Args<'_>,
 ) -> Outcome {
     let space = space_of(spec.name);
+    if space == Space::Shard && host.in_exec {
+        return Err(CommandError::SsubscribeInMulti.into());
+    }
     let (names, filter) = match &args[1..] {
         [names @ .., word, path, value]
             if space == Space::Channel

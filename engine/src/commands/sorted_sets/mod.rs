@@ -275,7 +275,11 @@ fn rank(context: &mut Context<'_>, args: &Args<'_>, reverse: bool) -> Outcome {
     let with_score = match args[3..] {
         [] => false,
         [word] if word.eq_ignore_ascii_case(b"WITHSCORE") => true,
-        _ => return Err(CommandError::Syntax.into()),
+        [_] => return Err(CommandError::Syntax.into()),
+        _ => {
+            let name = if reverse { "zrevrank" } else { "zrank" };
+            return Err(CommandError::WrongArity(name.to_owned()).into());
+        }
     };
     let found = context.view::<SortedSet>(args[1])?.and_then(|set| {
         let set = set.get();
