@@ -644,7 +644,7 @@ fn a_failed_snapshot_refuses_writes_if_rules_want_snapshots() {
 #[test]
 fn two_processes_do_not_share_a_directory() {
     let disk = Disk::new();
-    let first = disk.start(&[]);
+    let first = disk.start(ALWAYS);
     first.connect().run("SET k v");
     let second = disk.start_in_vain(&[]);
     assert!(second.code.is_some_and(|code| code != 0), "{}", second.stderr);
