@@ -8,8 +8,9 @@
 //! `structures` (the data);
 //! `intent`, `context`, `dispatch`, `transaction` (how commands become atomic); `effect`,
 //! `journal`, `replay` (what a write leaves in the log); `shared`, `session`, `engine` (who owns
-//! what); `maintain`, `evict` (background); `commands` (what clients say).
+//! what); `ahead` (hints); `maintain`, `evict` (background); `commands` (what clients say).
 
+mod ahead;
 pub mod awaited;
 pub mod collection;
 pub mod commands;
@@ -63,6 +64,7 @@ pub mod version;
 pub mod waiting;
 mod whole;
 
+pub use ahead::Ahead;
 pub use collection::{Collection, Edit, Missing, Stored, View};
 pub use context::Context;
 pub use effect::EffectForm;
@@ -80,7 +82,7 @@ pub use record::Record;
 pub use replay::ReplayError;
 pub use reply::ReplySink;
 pub use scope::Scope;
-pub use session::{Ahead, Session, Turn};
+pub use session::{Session, Turn};
 pub use tape::Tape;
 pub use thresholds::Thresholds;
 pub use tid::Tid;

@@ -101,13 +101,14 @@ impl Bucket {
         unsafe { &*pointer }
     }
 
-    /// Hints that the bucket behind this one will be looked at soon; this one should be cached.
+    /// Hints that the bucket behind this one will be looked at soon; that bucket, if there is one.
+    /// This one should be cached.
     #[inline]
-    pub(crate) fn prefetch_overflow(&self) {
+    pub(crate) fn prefetch_overflow(&self) -> Option<&Self> {
         let last = load(&self.slots[SLOTS - 1]);
-        if last.is_overflow() {
-            crate::prefetch::read(self.overflow(last));
-        }
+        let next = last.is_overflow().then(|| self.overflow(last))?;
+        crate::prefetch::read(next);
+        Some(next)
     }
 
     /// All slots of the chain that starts here, top down, with their words.

@@ -339,15 +339,23 @@ impl Map {
     }
 
     /// Calls `hint` with the words that may be the entry of `hash`, for prefetching what is behind
-    /// them; the bucket should be cached.
+    /// them; the bucket should be cached. If there is none, the chain's next bucket is asked for
+    /// and returned: one key in ten is not in its first.
     #[inline]
-    pub fn prefetch_entry(bucket: &Bucket, hash: u64, mut hint: impl FnMut(Word)) {
+    pub fn prefetch_entry(
+        bucket: &Bucket,
+        hash: u64,
+        mut hint: impl FnMut(Word),
+    ) -> Option<&Bucket> {
         let words: [Word; bucket::SLOTS] = std::array::from_fn(|i| load(bucket.slot(i)));
+        let mut is_here = false;
         for i in tags::matching(&words, tag_of(hash)) {
             if !words[i].is_empty() && !words[i].is_overflow() {
+                is_here = true;
                 hint(words[i].thawed());
             }
         }
+        if is_here { None } else { bucket.prefetch_overflow() }
     }
 
     /// Takes every word out of a map nobody else can reach, and frees the map's own memory.
@@ -414,5 +422,39 @@ impl Bucket {
             Walk::Go
         });
         count
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// A hint has no result but the calls of its closure.
+    #[test]
+    fn hints_reach_every_bucket_of_a_chain() {
+        let first = Bucket::default();
+        let mut grow = |bucket: Bucket| Box::into_raw(Box::new(bucket));
+        let words: Vec<Word> = (1..=20).map(|n| Word::record(n, usize::from(n) * 64)).collect();
+        for &word in &words {
+            first.push_private(word, &mut grow);
+        }
+        let hinted = |tag: u16| {
+            let (mut hints, mut next) = (Vec::new(), Some(&first));
+            while let Some(bucket) = next {
+                next = Map::prefetch_entry(bucket, u64::from(tag), |word| hints.push(word));
+            }
+            hints
+        };
+        for &word in &words {
+            assert_eq!(hinted(word.tag()), [word]);
+        }
+        assert_eq!(hinted(21), []);
+        let mut others = Vec::new();
+        first.overflow_buckets(|bucket| others.push(bucket));
+        assert_eq!(others.len(), 2, "seven words each, and the last bucket eight");
+        for bucket in others {
+            // SAFETY: boxed by `grow`, and not looked at any more.
+            drop(unsafe { Box::from_raw(bucket) });
+        }
     }
 }

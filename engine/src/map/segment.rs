@@ -310,7 +310,9 @@ impl Segment {
 /// they cost a store that grows an eighth of its time.
 fn fetch(buckets: &[Bucket]) {
     buckets.iter().for_each(crate::prefetch::read);
-    buckets.iter().for_each(Bucket::prefetch_overflow);
+    for bucket in buckets {
+        bucket.prefetch_overflow();
+    }
 }
 
 /// Entries of one chain.

@@ -22,8 +22,8 @@ use zumic_error::{Error, ErrorKind, ResultExt as _};
 
 use super::entry::{Entry, LoggedEffect};
 use super::recover::Receive;
+use crate::Ahead;
 use crate::commands::{Flags, lookup};
-use crate::session::Ahead;
 use crate::{Engine, Session, Tid, Turn};
 
 /// A thread gets its effects in portions of about this many bytes.

@@ -15,9 +15,9 @@ use super::entry::Entry;
 use super::error::{ZdbError, ZdbFlaw};
 use super::format::{BlockKind, Header, Summary};
 use super::reader::{Block, Reader, Unpacker};
+use crate::Ahead;
 use crate::persist::meter::Meter;
 use crate::persist::rdb::value::Rules;
-use crate::session::Ahead;
 use crate::sync::{AtomicBool, Ordering};
 use crate::{Engine, Session, Turn};
 
