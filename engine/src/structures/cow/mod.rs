@@ -164,6 +164,12 @@ impl<T> CowVec<T> {
         unsafe { self.start().cast::<AtomicU32>().as_ref() }
     }
 
+    /// Asks for the line that says whether somebody else has these elements.
+    #[inline]
+    pub fn prefetch_count(&self) {
+        crate::prefetch::address(self.data.as_ptr().cast::<u8>().wrapping_sub(front::<T>()));
+    }
+
     /// Whether nobody else has these elements.
     #[inline]
     #[must_use]

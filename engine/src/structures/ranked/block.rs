@@ -123,8 +123,13 @@ impl<const EXTRA: usize> Block<EXTRA> {
     /// Asks for the cache lines of some bytes, so that they come at once and not one by one.
     #[inline]
     fn prefetch(&self, range: Range<usize>) {
-        for line in self.bytes[range].chunks(64) {
+        let bytes = &self.bytes[range];
+        for line in bytes.chunks(64) {
             prefetch::read(&line[0]);
+        }
+        // The block need not begin where a line does.
+        if let Some(last) = bytes.last() {
+            prefetch::read(last);
         }
     }
 
@@ -132,6 +137,12 @@ impl<const EXTRA: usize> Block<EXTRA> {
     #[inline]
     pub(super) fn prefetch_scores(&self) {
         self.prefetch(0..self.len() * SCORE);
+    }
+
+    /// Asks for all of it: what an insertion or removal moves.
+    #[inline]
+    pub(super) fn prefetch_whole(&self) {
+        self.prefetch(0..self.size());
     }
 
     #[inline]
@@ -388,6 +399,18 @@ impl Leaf {
     #[inline]
     pub(super) fn prefetch_tags(&self) {
         self.prefetch(self.extra_start(0)..self.len() * Self::FIXED);
+    }
+
+    /// Asks for the member that is most likely the one whose hash has this tag, and its score;
+    /// tags and offsets should be cached.
+    #[inline]
+    pub(super) fn prefetch_tagged(&self, tag: u8) {
+        if let Some(at) = self.tagged(tag).next() {
+            let start = self.member_start(at);
+            let end = (start + prefetch::compared(0)).min(self.size());
+            prefetch::read(&self.bytes[at * SCORE]);
+            self.prefetch(start..end);
+        }
     }
 
     /// Position of a member whose hash has this tag.

@@ -216,6 +216,13 @@ impl Index {
         }
     }
 
+    /// Asks for what an edit of a fragment's entries looks at first: whether they are shared.
+    #[inline]
+    pub(super) fn prefetch_count(&self, fragment: u32) {
+        let segment = self.segments.get(self.directory[self.place(fragment)]);
+        segment.slots.prefetch_count();
+    }
+
     /// The leaves that may hold a member of this hash.
     #[inline]
     pub(super) fn leaves(&self, fragment: u32) -> impl Iterator<Item = u32> {

@@ -148,6 +148,10 @@ impl Ranked {
                 let leaves = self.index.leaves(fragment);
                 leaves.for_each(|leaf| self.tree.leaves.get(leaf).prefetch_tags());
             }
+            for &fragment in fragments {
+                let leaves = self.index.leaves(fragment);
+                leaves.for_each(|leaf| self.tree.leaves.get(leaf).prefetch_tagged(tag(fragment)));
+            }
         }
     }
 
@@ -199,6 +203,7 @@ impl Ranked {
     pub fn insert(&mut self, member: &[u8], score: f64) -> Option<f64> {
         assert!(!score.is_nan(), "scores are never NaN (R3)");
         let fragment = fragment(member, self.seed);
+        self.index.prefetch_count(fragment);
         let Some((leaf, at)) = self.find(fragment, member) else {
             let leaf = self.place(tag(fragment), member, score);
             self.index.insert(fragment, leaf);
@@ -209,14 +214,36 @@ impl Ranked {
         if old == score || self.set_in_place(leaf, at, member, score) {
             return Some(old);
         }
-        let (path, found, at) = self.path_to(old, member);
-        debug_assert_eq!(found, leaf, "the index names the leaf (R1)");
-        self.cut(&path, leaf, at..at + 1);
-        let new = self.place(tag(fragment), member, score);
+        let new = self.relocate((leaf, at), tag(fragment), member, old, score);
         if new != leaf {
             self.index.replace(fragment, leaf, new);
         }
         Some(old)
+    }
+
+    /// Moves an element to where another score belongs; returns the leaf that it is in then.
+    ///
+    /// Both leaves, some 2 KiB each that are far away in a large set, are asked for before either
+    /// is edited, so that one is on its way while the other one changes.
+    fn relocate(
+        &mut self,
+        (leaf, at): (u32, usize),
+        tag: u8,
+        member: &[u8],
+        old: f64,
+        score: f64,
+    ) -> u32 {
+        let tree = &self.tree;
+        let (there, target) = tree.descend(score, member);
+        tree.leaves.get(leaf).prefetch_whole();
+        let (here, found) = tree.descend(old, member);
+        debug_assert_eq!(found, leaf, "the index names the leaf (R1)");
+        tree.leaves.get(target).prefetch_whole();
+        if self.cut(&here, leaf, at..at + 1) {
+            self.place_in(&there, target, tag, member, score)
+        } else {
+            self.place(tag, member, score)
+        }
     }
 
     /// Changes the score where that leaves the element between its neighbours in the leaf.
@@ -241,7 +268,8 @@ impl Ranked {
         let (leaf, at) = self.find(fragment, member)?;
         let score = self.tree.leaves.get(leaf).score(at);
         self.index.remove(fragment, leaf);
-        let (path, found, at) = self.path_to(score, member);
+        self.tree.leaves.get(leaf).prefetch_whole();
+        let (path, found) = self.tree.descend(score, member);
         debug_assert_eq!(found, leaf, "the index names the leaf (R1)");
         self.forget(&path, leaf, at..at + 1);
         Some(score)

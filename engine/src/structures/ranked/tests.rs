@@ -110,6 +110,33 @@ fn equal_scores_are_ordered_by_member() {
     assert_eq!(ranked.select(3_000), None);
 }
 
+/// A move asks for both leaves first; taking the element out may merge the one it goes to.
+#[test]
+fn elements_move_between_leaves_that_merge() {
+    let mut seed = 3;
+    let mut ranked = Ranked::new(1);
+    for number in 0..6_000_u32 {
+        ranked.insert(&member(u64::from(number)), f64::from(number));
+    }
+    let full = ranked.memory();
+    for step in 0..24_000 {
+        let number = random(&mut seed) % 6_000;
+        let Some(old) = ranked.score(&member(number)) else { continue };
+        if step % 2 == 0 {
+            assert_eq!(ranked.remove(&member(number)), Some(old), "step={step}");
+            continue;
+        }
+        let by = f64::from(u32::try_from(random(&mut seed) % 400).unwrap()) - 200.5;
+        assert_eq!(ranked.insert(&member(number), old + by), Some(old), "step={step}");
+        assert_eq!(ranked.score(&member(number)), Some(old + by), "step={step}");
+        if step % 999 == 0 {
+            ranked.check();
+        }
+    }
+    ranked.check();
+    assert!(ranked.memory() * 2 < full, "leaves have merged: {} of {full}", ranked.memory());
+}
+
 #[test]
 #[should_panic(expected = "never NaN")]
 fn nan_is_refused() {

@@ -101,18 +101,23 @@ impl Tree {
         self.leaves.memory() + self.inners.memory() + self.long.memory()
     }
 
-    /// The leaf that `(score, member)` belongs to.
+    /// The leaf that `(score, member)` belongs to, and the way there. The leaf's header is asked
+    /// for, and not looked at.
     #[inline]
-    fn descend(&self, score: f64, member: &[u8], path: &mut Path) -> u32 {
-        let mut node = self.root;
-        for _ in 0..self.height {
+    pub(super) fn descend(&self, score: f64, member: &[u8]) -> (Path, u32) {
+        let (mut path, mut node) = (Path::new(), self.root);
+        for level in 0..self.height {
             let inner = self.inners.get(node);
             let at = inner.child_for(score, member, &self.long);
             path.push((node, at));
             node = inner.child(at);
-            self.prefetch(node, path.len());
+            if level + 1 == self.height {
+                self.leaves.prefetch(node);
+            } else {
+                self.inners.get(node).prefetch_scores();
+            }
         }
-        node
+        (path, node)
     }
 
     /// Asks for what the search in a node of a level will look at.
@@ -317,15 +322,27 @@ impl Tree {
 impl Ranked {
     /// Inserts an element that is not there; returns its leaf. Its index entry is the caller's.
     pub(super) fn place(&mut self, tag: u8, member: &[u8], score: f64) -> u32 {
-        let mut path = Path::new();
+        let (path, leaf) = self.tree.descend(score, member);
+        self.tree.leaves.get(leaf).prefetch_whole();
+        self.place_in(&path, leaf, tag, member, score)
+    }
+
+    /// The same where the leaf that it belongs to is known already.
+    pub(super) fn place_in(
+        &mut self,
+        path: &Path,
+        leaf: u32,
+        tag: u8,
+        member: &[u8],
+        score: f64,
+    ) -> u32 {
         let tree = &mut self.tree;
-        let leaf = tree.descend(score, member, &mut path);
         let at = tree.leaves.get(leaf).search(score, member, false, &tree.long);
         if tree.leaves.get(leaf).has_room(packed_len(member)) {
             let mut id = [0; 4];
             let member = packed(member, &mut tree.long, &mut id);
             tree.leaves.edit(leaf, |leaf| leaf.insert(at, score, [tag], member));
-            tree.count_path(&path, |count| count + 1);
+            tree.count_path(path, |count| count + 1);
             return leaf;
         }
         let right = self.split_leaf(leaf, at);
@@ -343,7 +360,7 @@ impl Ranked {
             (b.score(0), b.member(0, &tree.long)),
         );
         let (left_count, right_count) = (a.len() as u64, b.len() as u64);
-        tree.grow(&path, Some(Split { left_count, right, right_count, score, member }));
+        tree.grow(path, Some(Split { left_count, right, right_count, score, member }));
         target
     }
 
@@ -378,16 +395,9 @@ impl Ranked {
         }
     }
 
-    /// Path and position of an element that exists.
-    pub(super) fn path_to(&self, score: f64, member: &[u8]) -> (Path, u32, usize) {
-        let mut path = Path::new();
-        let leaf = self.tree.descend(score, member, &mut path);
-        let at = self.tree.leaves.get(leaf).search(score, member, false, &self.tree.long);
-        (path, leaf, at)
-    }
-
-    /// Removes elements of one leaf. Their index entries are the caller's.
-    pub(super) fn cut(&mut self, path: &Path, leaf: u32, range: std::ops::Range<usize>) {
+    /// Removes elements of one leaf. Their index entries are the caller's. Returns whether all
+    /// nodes are where they were: the ways down that are known still hold.
+    pub(super) fn cut(&mut self, path: &Path, leaf: u32, range: std::ops::Range<usize>) -> bool {
         let tree = &mut self.tree;
         let count = range.len() as u64;
         for at in range.clone() {
@@ -397,6 +407,7 @@ impl Ranked {
         }
         tree.leaves.edit(leaf, |leaf| leaf.remove(range));
         tree.count_path(path, |before| before - count);
+        let mut same = true;
         for (level, &(node, at)) in path.iter().enumerate().rev() {
             let is_leaf = level + 1 == path.len();
             let lost =
@@ -404,8 +415,12 @@ impl Ranked {
             if !lost {
                 break;
             }
+            same = false;
         }
-        self.tree.lower_root();
+        if !same {
+            self.tree.lower_root();
+        }
+        same
     }
 
     /// As [`Tree::mend_inner`].
