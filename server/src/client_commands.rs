@@ -429,6 +429,8 @@ fn kill(
             // Its reply is sent first.
             state.closing = true;
         } else {
+            // Nobody sees it any more, though its reactor has yet to end it.
+            shared.clients.remove(record);
             shared.reactors[record.reactor].send(Message::Kill(record.id));
         }
     }

@@ -271,10 +271,12 @@ impl Clients {
         Ok(record)
     }
 
-    /// Forgets a connection that was closed.
+    /// Forgets a connection that was closed, or is about to be.
     pub(crate) fn remove(&self, record: &ClientRecord) {
         let mut table = lock(&self.table);
-        table.records.remove(&record.id);
+        if table.records.remove(&record.id).is_none() {
+            return;
+        }
         if let Some(ip) = record.peer.ip()
             && let Some(count) = table.per_address.get_mut(&ip)
         {

@@ -8,8 +8,8 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::process::{wait_exit, zumic_command};
-use support::{Client, Reply, Running, Zumic};
+use support::process::{oracle_available, wait_exit, zumic_command};
+use support::{Client, Redis, Reply, Running, Server, Zumic};
 
 const ZUMIC: Zumic = Zumic { threads: 2 };
 const LIMIT: Duration = Duration::from_secs(20);
@@ -209,4 +209,26 @@ fn the_log_level_changes_what_is_logged() {
     let log = running.log();
     assert!(log.contains("SHUTDOWN: stopping"), "the notice is missing:\n{log}");
     assert!(!log.contains("ready"), "a notice was logged at level warning:\n{log}");
+}
+
+#[test]
+fn a_killed_client_is_not_listed_any_more() {
+    let mut servers: Vec<&dyn Server> = vec![&ZUMIC];
+    if oracle_available() {
+        servers.push(&Redis);
+    }
+    for server in servers {
+        let running = Running::start(server);
+        let mut client = running.connect();
+        // They are spread over the reactors, so half of them are another one's.
+        for _ in 0..40 {
+            let mut victim = running.connect();
+            let id = victim.run("CLIENT ID").text();
+            assert_eq!(client.run(&format!("CLIENT KILL ID {id}")).text(), "1");
+            let listed = client.run(&format!("CLIENT LIST ID {id}")).text();
+            assert_eq!(listed, "", "{}", server.name());
+            assert_eq!(client.run(&format!("CLIENT KILL ID {id}")).text(), "0");
+            assert_eq!(victim.read_to_close().expect("it is ended"), b"", "{}", server.name());
+        }
+    }
 }
