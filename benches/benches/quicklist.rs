@@ -1,8 +1,9 @@
 //! What does an element of a long list cost, beside a `VecDeque` of vectors?
 //!
 //! Pushing and popping at the ends, a queue that stands still, reading the first hundred, finding
-//! an index in the middle and inserting there. Times are per element, or per operation for the
-//! last two. The bytes per element of both are printed once. Tiny under `--test`.
+//! an index in the middle and inserting there; and what compressed blocks cost. Times are per
+//! element, or per operation for what happens in the middle. The bytes per element are printed
+//! once. Tiny under `--test`.
 
 #![expect(missing_docs, reason = "criterion's macro makes a public function without a comment")]
 
@@ -81,10 +82,16 @@ fn reads(c: &mut Criterion) {
     let mut group = c.benchmark_group("quicklist/reads");
     group.throughput(Throughput::Elements(100));
     group.bench_function("first_100", |b| {
-        b.iter(|| list.range(0, 100).map(|entry| entry.with_bytes(<[u8]>::len)).sum::<usize>());
+        b.iter(|| {
+            let mut bytes = 0;
+            list.each(0, 100, |entry| bytes += entry.with_bytes(<[u8]>::len));
+            bytes
+        });
     });
     group.throughput(Throughput::Elements(1));
-    group.bench_function("middle", |b| b.iter(|| list.get(black_box(list.len() / 2)).is_some()));
+    group.bench_function("middle", |b| {
+        b.iter(|| list.get(black_box(list.len() / 2), |entry| entry.len()))
+    });
     group.finish();
 }
 
@@ -102,5 +109,36 @@ fn middle(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, ends, reads, middle);
+/// What `list-compress-depth 1` saves and costs, for elements that differ in a number.
+fn depth(c: &mut Criterion) {
+    let limit = BlockLimit::from_setting(SETTING);
+    let count = elements();
+    let push_all = |depth| {
+        let mut list = Quicklist::with_depth(depth);
+        for number in 0..count {
+            list.push_back(format!("session:{number}:user").as_bytes(), limit);
+        }
+        list
+    };
+    for depth in [0, 1] {
+        let mut list = push_all(depth);
+        let bytes = list.memory() as f64 / list.len() as f64;
+        eprintln!("depth {depth}: {bytes:.1} bytes for each of {count} elements");
+        let mut group = c.benchmark_group(format!("quicklist/depth_{depth}"));
+        group.throughput(Throughput::Elements(count as u64));
+        group.sample_size(10);
+        group.bench_function("push_back", |b| b.iter(|| push_all(depth)));
+        group.throughput(Throughput::Elements(1));
+        let middle = list.len() / 2;
+        group.bench_function("get", |b| {
+            b.iter(|| list.get(black_box(middle), |entry| entry.len()));
+        });
+        group.bench_function("replace", |b| {
+            b.iter(|| list.replace(black_box(middle), b"session:500000:user", limit));
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, ends, reads, middle, depth);
 criterion_main!(benches);

@@ -193,10 +193,10 @@ impl Tunables {
         self.thresholds.read()
     }
 
-    /// [`Thresholds::list_size_max`] alone.
+    /// What the thresholds say of lists, alone.
     #[inline]
-    pub(crate) fn list_size_max(&self) -> i64 {
-        self.thresholds.list_size_max()
+    pub(crate) fn list_rules(&self) -> crate::values::list::Rules {
+        self.thresholds.list_rules()
     }
 
     /// [`Thresholds::hash_entries_max`] and [`Thresholds::hash_value_max`] alone.

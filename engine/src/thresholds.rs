@@ -4,6 +4,7 @@
 //! commands run, and a command must see one set of them.
 
 use crate::sync::{AtomicU64, Ordering};
+use crate::values::list::Rules;
 
 /// One reading of all thresholds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -14,6 +15,8 @@ pub struct Thresholds {
     pub hash_value_max: usize,
     /// `hll-sparse-max-bytes`.
     pub hll_sparse_bytes_max: usize,
+    /// `list-compress-depth`: blocks at each end of a list that are not compressed; 0 for all.
+    pub list_compress_depth: usize,
     /// `list-max-listpack-size`: entries per block, or -1 to -5 for 4 to 64 KiB.
     pub list_size_max: i64,
     /// `set-max-intset-entries`.
@@ -38,6 +41,7 @@ impl Default for Thresholds {
             hash_entries_max: 512,
             hash_value_max: 64,
             hll_sparse_bytes_max: 3_000,
+            list_compress_depth: 0,
             list_size_max: -2,
             set_intset_entries_max: 512,
             set_entries_max: 128,
@@ -52,7 +56,7 @@ impl Default for Thresholds {
 
 /// The thresholds as CONFIG SET changes them.
 #[derive(Debug)]
-pub(crate) struct SharedThresholds([AtomicU64; 11]);
+pub(crate) struct SharedThresholds([AtomicU64; 12]);
 
 impl Default for SharedThresholds {
     fn default() -> Self {
@@ -74,10 +78,15 @@ impl SharedThresholds {
         usize::try_from(self.number(at)).unwrap_or(usize::MAX)
     }
 
-    /// [`Thresholds::list_size_max`] alone: loads of the others would be made, wanted or not.
     #[inline]
-    pub(crate) fn list_size_max(&self) -> i64 {
+    fn list_size_max(&self) -> i64 {
         self.number(3).cast_signed()
+    }
+
+    /// What concerns lists alone: loads of the others would be made, wanted or not.
+    #[inline]
+    pub(crate) fn list_rules(&self) -> Rules {
+        Rules::from_settings(self.list_size_max(), self.size(11))
     }
 
     /// [`Thresholds::hash_entries_max`] and [`Thresholds::hash_value_max`] alone.
@@ -94,6 +103,7 @@ impl SharedThresholds {
             hash_entries_max,
             hash_value_max,
             hll_sparse_bytes_max: size(2),
+            list_compress_depth: size(11),
             list_size_max: self.list_size_max(),
             set_intset_entries_max: size(4),
             set_entries_max: size(5),
@@ -118,6 +128,7 @@ impl SharedThresholds {
             thresholds.stream_node_entries_max as u64,
             thresholds.zset_entries_max as u64,
             thresholds.zset_value_max as u64,
+            thresholds.list_compress_depth as u64,
         ];
         for (setting, number) in self.0.iter().zip(numbers) {
             // ORDER: Relaxed (unpaired); as above.
@@ -136,6 +147,7 @@ mod tests {
             hash_entries_max: 1,
             hash_value_max: 2,
             hll_sparse_bytes_max: 3,
+            list_compress_depth: 11,
             list_size_max: -4,
             set_intset_entries_max: 5,
             set_entries_max: 6,

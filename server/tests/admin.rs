@@ -232,3 +232,44 @@ fn a_killed_client_is_not_listed_any_more() {
         }
     }
 }
+
+/// Depth 0 is the default; the setting is that of lists that come into being after it.
+#[test]
+fn compressed_lists_take_less_memory() {
+    let running = Running::start(&ZUMIC);
+    let mut client = running.connect();
+    let used = |client: &mut Client| -> i64 {
+        field(client, "memory", "used_memory").parse().expect("bytes")
+    };
+    let fill = |client: &mut Client, key: &str, depth: &str| {
+        client.run(&format!("CONFIG SET list-compress-depth {depth}"));
+        assert_eq!(setting(client, "list-compress-depth"), depth);
+        let before = used(client);
+        for batch in 0..100 {
+            let element = |index: i32| format!("session:{}:user:active", batch * 200 + index);
+            let mut words = vec!["RPUSH".to_owned(), key.to_owned()];
+            words.extend((0..200).map(element));
+            client.pipeline(&[words]).expect("the server answers");
+        }
+        let usage = client.run(&format!("MEMORY USAGE {key}")).integer();
+        (usage, used(client) - before)
+    };
+    let (plain, plain_used) = fill(&mut client, "plain", "0");
+    let (compressed, compressed_used) = fill(&mut client, "compressed", "1");
+    assert!(plain > 20_000 * 20, "{plain} bytes");
+    assert!(compressed < plain / 2, "{compressed} bytes instead of {plain}");
+    assert!(compressed_used < plain_used / 2, "{compressed_used} bytes instead of {plain_used}");
+    // All of it comes back, and both are the same to a client.
+    assert_eq!(client.run("LRANGE plain 0 -1"), client.run("LRANGE compressed 0 -1"));
+    client.run("COPY compressed copy");
+    assert!(client.run("MEMORY USAGE copy").integer() < plain / 2);
+    assert_eq!(client.run("OBJECT ENCODING copy").text(), "quicklist");
+    let dump = client.call(&["DUMP", "compressed"]);
+    assert_eq!(client.call(&["DUMP", "plain"]), dump);
+    let Reply::Bulk(Some(payload)) = dump else { panic!("{dump:?}") };
+    assert_eq!(client.call(&[&b"RESTORE"[..], b"back", b"0", &payload]).text(), "OK");
+    assert!(client.run("MEMORY USAGE back").integer() < plain / 2);
+    assert_eq!(client.run("LRANGE plain 0 -1"), client.run("LRANGE back 0 -1"));
+    client.run("LTRIM compressed -1 -1");
+    assert_eq!(client.run("LRANGE compressed 0 -1").elements().len(), 1);
+}

@@ -233,6 +233,7 @@ fn word(random: &mut Random, text: &str) -> Vec<u8> {
             return random.pick(&["0", "0", "0", "1", "2", "99", "-1", "abc"]).as_bytes().to_vec();
         }
         "V" => return random.pick(VALUES).to_vec(),
+        "EL" => return lists::long(random),
         "E" if random.chance(3) => random.pick(NUMBERS).as_bytes(),
         "E" => return random.pick(ELEMENTS).to_vec(),
         "N" => random.pick(NUMBERS).as_bytes(),
@@ -268,9 +269,9 @@ fn word(random: &mut Random, text: &str) -> Vec<u8> {
     chosen.to_vec()
 }
 
-fn request(random: &mut Random) -> Request {
+fn request(random: &mut Random, groups: &[&[&str]]) -> Request {
     let mut words = Vec::new();
-    let group = *random.pick(GROUPS);
+    let group = *random.pick(groups);
     for part in random.pick(group).split(' ') {
         let optional = part.strip_prefix('[').and_then(|part| part.strip_suffix(']'));
         let choice = part.strip_prefix('(').and_then(|part| part.strip_suffix(')'));
@@ -291,11 +292,11 @@ fn request(random: &mut Random) -> Request {
 /// A history of requests. Left out is a flush or swap while keys are watched: Zumic then aborts
 /// EXEC also for watched keys that were absent all along, which the scripts allow. Nor are
 /// consumer groups used meanwhile: to Redis that is no change of the key.
-fn history(random: &mut Random) -> Vec<Request> {
+fn history(random: &mut Random, groups: &[&[&str]]) -> Vec<Request> {
     let mut watching = false;
     let mut history = Vec::new();
     while history.len() < STEPS {
-        let request = request(random);
+        let request = request(random, groups);
         match request[0].to_ascii_uppercase().as_slice() {
             // Without a count the answer is random: it may come of a mutation.
             b"SPOP" | b"SRANDMEMBER" | b"ZRANDMEMBER" if request.len() == 2 => continue,
@@ -451,22 +452,18 @@ fn show(request: &Request) -> String {
     words.join(" ")
 }
 
-#[test]
-fn random_commands_are_answered_as_redis_does() {
-    if !oracle_available() {
-        return;
-    }
+/// Compares histories of commands of these groups.
+fn compare(pair: &Pair, histories: u64, groups: &[&[&str]]) {
     let seed = support::seed();
-    let pair = Pair { zumic: Running::start(&Zumic { threads: 2 }), redis: Running::start(&Redis) };
     let mut found = Vec::new();
-    for round in 0..HISTORIES * support::stress() {
+    for round in 0..histories * support::stress() {
         let mut random = Random::new(seed.wrapping_add(round));
         let version = 2 + round % 2;
-        let mut history = history(&mut random);
-        let Some((step, ..)) = run(&pair, version, &history) else { continue };
+        let mut history = history(&mut random, groups);
+        let Some((step, ..)) = run(pair, version, &history) else { continue };
         history.truncate(step + 1);
-        let shortest = shrink(&pair, version, history);
-        let (_, ours, theirs) = run(&pair, version, &shortest).expect("it differed just now");
+        let shortest = shrink(pair, version, history);
+        let (_, ours, theirs) = run(pair, version, &shortest).expect("it differed just now");
         let steps: Vec<_> = shortest.iter().map(show).collect();
         let steps = steps.join("\n    ");
         found.push(format!(
@@ -478,4 +475,31 @@ fn random_commands_are_answered_as_redis_does() {
         }
     }
     assert!(found.is_empty(), "{} histories differ:\n{}", found.len(), found.join("\n"));
+}
+
+fn start() -> Pair {
+    Pair { zumic: Running::start(&Zumic { threads: 2 }), redis: Running::start(&Redis) }
+}
+
+#[test]
+fn random_commands_are_answered_as_redis_does() {
+    if oracle_available() {
+        compare(&start(), HISTORIES, GROUPS);
+    }
+}
+
+/// Blocks of a few elements, so that there are some to compress between the ends.
+#[test]
+fn compressed_lists_are_answered_as_redis_does() {
+    if !oracle_available() {
+        return;
+    }
+    let pair = start();
+    for depth in 0..3 {
+        for running in [&pair.zumic, &pair.redis] {
+            let set = format!("CONFIG SET list-compress-depth {depth} list-max-listpack-size 3");
+            assert_eq!(running.connect().run(&set).text(), "OK");
+        }
+        compare(&pair, HISTORIES, &[lists::LONG_TEMPLATES]);
+    }
 }

@@ -16,7 +16,6 @@ use zumic_error::CommandError;
 use super::extended::Extended;
 use super::number::parse_integer;
 use crate::structures::listpack::Entry;
-use crate::structures::quicklist::BlockLimit;
 use crate::values::hash::Hash;
 use crate::values::list::List;
 use crate::values::set::Set;
@@ -125,7 +124,7 @@ fn elements(context: &mut Context<'_>, key: &[u8]) -> Result<(Pieces, Option<Kin
         None => {}
         Some(Kind::List) => {
             let list = context.view::<List>(key)?;
-            list.iter().for_each(|list| list.get().iter().for_each(&mut push));
+            list.iter().for_each(|list| list.get().each(0, list.get().len(), &mut push));
         }
         Some(Kind::Set) => {
             let set = context.view::<Set>(key)?;
@@ -325,8 +324,8 @@ pub(super) fn sort(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt
         reply(context, &output);
         return Ok(());
     };
-    let limit = BlockLimit::from_setting(context.thresholds().list_size_max);
-    let list = List::from_values((0..output.len()).map(|index| output.element(index)), limit);
+    let rules = context.shared.tunables.list_rules();
+    let list = List::from_values((0..output.len()).map(|index| output.element(index)), rules);
     let stored = !list.is_empty();
     let existed = context.replace(destination, Some(list))?;
     if stored {

@@ -12,6 +12,7 @@ pub mod geo;
 pub mod hyperloglog;
 pub mod intset;
 pub mod listpack;
+pub(crate) mod lzf;
 mod ordered;
 pub mod quicklist;
 pub mod ranked;

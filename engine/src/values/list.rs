@@ -8,10 +8,31 @@
 //! Invariants
 //! - V1: a packed list fits one block by the limit that was in force when it last changed.
 
+use std::ops::ControlFlow;
+
 use crate::collection::Collection;
 use crate::kind::Kind;
 use crate::structures::listpack::{Entry, Listpack, ListpackBuf, Popped};
-use crate::structures::quicklist::{BlockLimit, Quicklist, Range};
+use crate::structures::quicklist::{BlockLimit, Quicklist};
+
+/// What the settings say of lists.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Rules {
+    /// How many blocks at each end of a new list are never compressed; 0 for all of them.
+    pub depth: u16,
+    /// The largest block.
+    pub limit: BlockLimit,
+}
+
+impl Rules {
+    /// Reads `list-max-listpack-size` and `list-compress-depth`.
+    #[must_use]
+    #[inline]
+    pub fn from_settings(list_size_max: i64, list_compress_depth: usize) -> Self {
+        let depth = u16::try_from(list_compress_depth).unwrap_or(u16::MAX);
+        Self { depth, limit: BlockLimit::from_setting(list_size_max) }
+    }
+}
 
 /// An end of a list.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,13 +47,12 @@ pub enum End {
 ///
 /// # Examples
 /// ```
-/// use engine::structures::quicklist::BlockLimit;
-/// use engine::values::list::{End, List};
+/// use engine::values::list::{End, List, Rules};
 ///
-/// let limit = BlockLimit::from_setting(-2);
+/// let rules = Rules::from_settings(-2, 0);
 /// let mut list = List::default();
-/// list.push(&[b"a", b"b"], End::Right, limit);
-/// assert_eq!(list.pop(End::Right, limit).as_deref(), Some(&b"b"[..]));
+/// list.push(&[b"a", b"b"], End::Right, rules);
+/// assert_eq!(list.pop(End::Right, rules).as_deref(), Some(&b"b"[..]));
 /// assert_eq!(list.len(), 1);
 /// ```
 #[derive(Clone, Debug)]
@@ -51,10 +71,10 @@ impl Default for List {
 
 impl List {
     /// A new list of these elements: packed if one block is enough.
-    pub fn from_values<'v>(values: impl Iterator<Item = &'v [u8]>, limit: BlockLimit) -> Self {
-        let mut list = Quicklist::new();
-        values.for_each(|value| list.push_back(value, limit));
-        match list.take_small(limit, false) {
+    pub fn from_values<'v>(values: impl Iterator<Item = &'v [u8]>, rules: Rules) -> Self {
+        let mut list = Quicklist::with_depth(rules.depth);
+        values.for_each(|value| list.push_back(value, rules.limit));
+        match list.take_small(rules.limit, false) {
             Some(block) => Self::Packed(block),
             None => Self::Quick(list),
         }
@@ -78,26 +98,26 @@ impl List {
 
     /// Adds elements at an end, one after the other: the last comes to lie outermost.
     #[inline]
-    pub fn push(&mut self, values: &[&[u8]], end: End, limit: BlockLimit) {
-        self.grow(values.iter().map(|value| value.len()).sum(), values.len(), limit);
+    pub fn push(&mut self, values: &[&[u8]], end: End, rules: Rules) {
+        self.grow(values.iter().map(|value| value.len()).sum(), values.len(), rules);
         for value in values {
-            self.add(value, end, limit);
+            self.add(value, end, rules);
         }
     }
 
     #[inline]
-    fn add(&mut self, value: &[u8], end: End, limit: BlockLimit) {
+    fn add(&mut self, value: &[u8], end: End, rules: Rules) {
         match (self, end) {
             (Self::Packed(block), End::Left) => block.push_front(value),
             (Self::Packed(block), End::Right) => block.push_back(value),
-            (Self::Quick(list), End::Left) => list.push_front(value, limit),
-            (Self::Quick(list), End::Right) => list.push_back(value, limit),
+            (Self::Quick(list), End::Left) => list.push_front(value, rules.limit),
+            (Self::Quick(list), End::Right) => list.push_back(value, rules.limit),
         }
     }
 
     /// Removes the element at an end.
     #[inline]
-    pub fn pop(&mut self, end: End, limit: BlockLimit) -> Option<Popped> {
+    pub fn pop(&mut self, end: End, rules: Rules) -> Option<Popped> {
         match (&mut *self, end) {
             (Self::Packed(block), End::Left) => block.pop_front(),
             (Self::Packed(block), End::Right) => block.pop_back(),
@@ -106,14 +126,14 @@ impl List {
                     End::Left => list.pop_front(),
                     End::Right => list.pop_back(),
                 };
-                self.shrink(limit);
+                self.shrink(rules);
                 popped
             }
         }
     }
 
     /// Removes up to `count` elements at an end; the outermost comes first.
-    pub fn pop_many(&mut self, count: usize, end: End, limit: BlockLimit) -> ListpackBuf {
+    pub fn pop_many(&mut self, count: usize, end: End, rules: Rules) -> ListpackBuf {
         let len = self.len();
         let count = count.min(len);
         let start = if end == End::Left { 0 } else { len - count };
@@ -121,11 +141,12 @@ impl List {
         let view = self.as_ref();
         match end {
             End::Left => view.each(0, count, |entry| popped.push_back_entry(entry)),
-            End::Right => {
-                view.range(start, len).rev().for_each(|entry| popped.push_back_entry(entry));
-            }
+            End::Right => view.each_back_until(len, count, |entry| {
+                popped.push_back_entry(entry);
+                ControlFlow::Continue(())
+            }),
         }
-        self.remove(start, count, limit);
+        self.remove(start, count, rules);
         popped
     }
 
@@ -133,11 +154,11 @@ impl List {
     ///
     /// # Panics
     /// If `index` is more than the number of elements.
-    pub fn insert(&mut self, index: usize, value: &[u8], limit: BlockLimit) {
-        self.grow(value.len(), 1, limit);
+    pub fn insert(&mut self, index: usize, value: &[u8], rules: Rules) {
+        self.grow(value.len(), 1, rules);
         match self {
             Self::Packed(block) => block.insert(index, value),
-            Self::Quick(list) => list.insert(index, value, limit),
+            Self::Quick(list) => list.insert(index, value, rules.limit),
         }
     }
 
@@ -145,55 +166,55 @@ impl List {
     ///
     /// # Panics
     /// If there is no such element.
-    pub fn replace(&mut self, index: usize, value: &[u8], limit: BlockLimit) {
-        self.grow(value.len(), 1, limit);
+    pub fn replace(&mut self, index: usize, value: &[u8], rules: Rules) {
+        self.grow(value.len(), 1, rules);
         match self {
             Self::Packed(block) => block.replace(index, value),
-            Self::Quick(list) => list.replace(index, value, limit),
+            Self::Quick(list) => list.replace(index, value, rules.limit),
         }
-        self.shrink(limit);
+        self.shrink(rules);
     }
 
     /// Removes `count` elements from `index` on.
     ///
     /// # Panics
     /// If there are not so many elements.
-    pub fn remove(&mut self, index: usize, count: usize, limit: BlockLimit) {
+    pub fn remove(&mut self, index: usize, count: usize, rules: Rules) {
         match self {
             Self::Packed(block) => block.remove(index, count),
             Self::Quick(list) => list.remove(index, count),
         }
-        self.shrink(limit);
+        self.shrink(rules);
     }
 
     /// Removes up to `max` elements equal to `value`, seen from an end; answers how many.
-    pub fn remove_equal(&mut self, value: &[u8], max: usize, end: End, limit: BlockLimit) -> usize {
+    pub fn remove_equal(&mut self, value: &[u8], max: usize, end: End, rules: Rules) -> usize {
         let from_back = end == End::Right;
         let removed = match self {
             Self::Packed(block) => block.remove_equal(value, max, from_back),
             Self::Quick(list) => list.remove_equal(value, max, from_back),
         };
         if removed > 0 {
-            self.shrink(limit);
+            self.shrink(rules);
         }
         removed
     }
 
     /// Becomes a quicklist if so many more bytes and elements may not fit one block.
     #[inline]
-    fn grow(&mut self, bytes: usize, count: usize, limit: BlockLimit) {
+    fn grow(&mut self, bytes: usize, count: usize, rules: Rules) {
         let Self::Packed(block) = self else { return };
         let bytes = BlockLimit::framed(block.as_ref()) + bytes;
-        if limit.exceeded_by(bytes, block.len() + count) {
-            *self = Self::Quick(Quicklist::from(std::mem::take(block)));
+        if rules.limit.exceeded_by(bytes, block.len() + count) {
+            *self = Self::Quick(Quicklist::from_block(std::mem::take(block), rules.depth));
         }
     }
 
     /// Becomes a listpack again if it is small enough for one.
     #[inline]
-    fn shrink(&mut self, limit: BlockLimit) {
+    fn shrink(&mut self, rules: Rules) {
         if let Self::Quick(list) = self
-            && let Some(block) = list.take_small(limit, true)
+            && let Some(block) = list.take_small(rules.limit, true)
         {
             *self = Self::Packed(block);
         }
@@ -225,12 +246,11 @@ impl<'a> ListRef<'a> {
         self.len() == 0
     }
 
-    /// The element at `index`.
-    #[must_use]
-    pub fn get(self, index: usize) -> Option<Entry<'a>> {
+    /// What `look` makes of the element at `index`.
+    pub fn get<R>(self, index: usize, look: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
         match self {
-            Self::Packed(block) => block.get(index),
-            Self::Quick(list) => list.get(index),
+            Self::Packed(block) => block.get(index).map(look),
+            Self::Quick(list) => list.get(index, look),
         }
     }
 
@@ -243,36 +263,51 @@ impl<'a> ListRef<'a> {
         }
     }
 
-    /// All elements, from either end.
-    #[must_use]
-    pub fn iter(self) -> Range<'a> {
-        match self {
-            Self::Packed(block) => Range::from(block),
-            Self::Quick(list) => list.iter(),
-        }
-    }
-
-    /// Visits `count` elements from `start` on, faster than [`ListRef::range`].
+    /// Visits `count` elements from `start` on.
     ///
     /// # Panics
     /// If there are not so many.
     #[inline]
-    pub fn each(self, start: usize, count: usize, visit: impl FnMut(Entry<'a>)) {
+    pub fn each(self, start: usize, count: usize, visit: impl FnMut(Entry<'_>)) {
         match self {
             Self::Packed(block) => block.each(start, count, visit),
             Self::Quick(list) => list.each(start, count, visit),
         }
     }
 
-    /// The elements from `start` up to `end`, from either end.
+    /// Visits up to `count` elements from `start` on, until `visit` breaks.
     ///
     /// # Panics
-    /// If the range is not within the list.
-    #[must_use]
-    pub fn range(self, start: usize, end: usize) -> Range<'a> {
+    /// If there are not so many.
+    pub fn each_until(
+        self,
+        start: usize,
+        count: usize,
+        mut visit: impl FnMut(Entry<'_>) -> ControlFlow<()>,
+    ) {
         match self {
-            Self::Packed(block) => Range::from(block.slice(start, end)),
-            Self::Quick(list) => list.range(start, end),
+            Self::Packed(block) => {
+                let _ = block.slice(start, start + count).iter().try_for_each(&mut visit);
+            }
+            Self::Quick(list) => list.each_until(start, count, visit),
+        }
+    }
+
+    /// Visits up to `count` elements before element `end`, the last first, until `visit` breaks.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn each_back_until(
+        self,
+        end: usize,
+        count: usize,
+        mut visit: impl FnMut(Entry<'_>) -> ControlFlow<()>,
+    ) {
+        match self {
+            Self::Packed(block) => {
+                let _ = block.slice(end - count, end).iter().rev().try_for_each(&mut visit);
+            }
+            Self::Quick(list) => list.each_back_until(end, count, visit),
         }
     }
 }
@@ -333,57 +368,57 @@ mod tests {
     /// The rules of Redis 7.2's `listTypeTryConversion`, for a limit by count.
     #[test]
     fn a_list_grows_past_the_limit_and_shrinks_at_half() {
-        let limit = BlockLimit::from_setting(4);
+        let rules = Rules::from_settings(4, 0);
         let mut list = List::default();
-        list.push(&[b"1", b"2", b"3", b"4"], End::Right, limit);
+        list.push(&[b"1", b"2", b"3", b"4"], End::Right, rules);
         assert_eq!(encoding(&list), "listpack");
-        list.push(&[b"5"], End::Left, limit);
+        list.push(&[b"5"], End::Left, rules);
         assert_eq!(encoding(&list), "quicklist");
-        list.pop(End::Left, limit);
-        list.pop(End::Right, limit);
+        list.pop(End::Left, rules);
+        list.pop(End::Right, rules);
         assert_eq!((encoding(&list), list.len()), ("quicklist", 3));
-        list.pop(End::Right, limit);
+        list.pop(End::Right, rules);
         assert_eq!((encoding(&list), list.len()), ("listpack", 2));
     }
 
     #[test]
     fn what_is_about_to_come_counts_by_its_length() {
-        let limit = BlockLimit::from_setting(-1);
+        let rules = Rules::from_settings(-1, 0);
         // 4096 bytes, of which a listpack's frame takes 7.
         for (len, want) in [(4_089, "listpack"), (4_090, "quicklist")] {
             let mut list = List::default();
-            list.push(&[&vec![b'x'; len]], End::Right, limit);
+            list.push(&[&vec![b'x'; len]], End::Right, rules);
             assert_eq!(encoding(&list), want, "{len}");
         }
         let mut list = List::default();
-        list.push(&[&vec![b'x'; 4_080]], End::Right, limit);
-        list.push(&[b"1234567890"], End::Right, limit);
+        list.push(&[&vec![b'x'; 4_080]], End::Right, rules);
+        list.push(&[b"1234567890"], End::Right, rules);
         assert_eq!(encoding(&list), "quicklist");
     }
 
     #[test]
     fn a_replaced_element_may_shrink_the_list() {
-        let limit = BlockLimit::from_setting(-1);
+        let rules = Rules::from_settings(-1, 0);
         let mut list = List::default();
-        list.push(&[b"a", &[b'x'; 4_090]], End::Right, limit);
+        list.push(&[b"a", &[b'x'; 4_090]], End::Right, rules);
         assert_eq!(encoding(&list), "quicklist");
-        list.remove(0, 1, limit);
-        list.replace(0, b"small", limit);
+        list.remove(0, 1, rules);
+        list.replace(0, b"small", rules);
         assert_eq!(encoding(&list), "listpack");
     }
 
     #[test]
     fn many_are_popped_from_the_outside_in() {
-        let limit = BlockLimit::from_setting(3);
+        let rules = Rules::from_settings(3, 0);
         let mut list = List::default();
-        list.push(&[b"1", b"2", b"3", b"4", b"5", b"6"], End::Right, limit);
+        list.push(&[b"1", b"2", b"3", b"4", b"5", b"6"], End::Right, rules);
         let texts = |popped: &ListpackBuf| {
             popped.as_ref().iter().filter_map(Entry::integer).collect::<Vec<_>>()
         };
-        assert_eq!(texts(&list.pop_many(2, End::Right, limit)), [6, 5]);
-        assert_eq!(texts(&list.pop_many(2, End::Left, limit)), [1, 2]);
-        assert_eq!(texts(&list.pop_many(0, End::Left, limit)), []);
-        assert_eq!(texts(&list.pop_many(9, End::Left, limit)), [3, 4]);
+        assert_eq!(texts(&list.pop_many(2, End::Right, rules)), [6, 5]);
+        assert_eq!(texts(&list.pop_many(2, End::Left, rules)), [1, 2]);
+        assert_eq!(texts(&list.pop_many(0, End::Left, rules)), []);
+        assert_eq!(texts(&list.pop_many(9, End::Left, rules)), [3, 4]);
         assert!(list.is_empty());
     }
 }

@@ -3,6 +3,8 @@
 //! Waiting is short; who is served when is in the scripts. Not compared: SORT of a set that is not
 //! sorted, and of text without STORE, where Redis takes `""` and `"\0x"` for equal.
 
+use crate::support::Random;
+
 pub(crate) const TEMPLATES: &[&str] = &[
     "LPUSH K E",
     "LPUSH K E E E",
@@ -42,3 +44,29 @@ pub(crate) const TEMPLATES: &[&str] = &[
     "MULTI",
     "EXEC",
 ];
+
+/// On lists that become long, of elements that are worth compressing.
+pub(crate) const LONG_TEMPLATES: &[&str] = &[
+    "LPUSH K EL EL EL EL EL EL EL EL",
+    "LPUSH K EL",
+    "RPUSH K EL EL EL EL EL EL EL EL",
+    "RPUSH K EL",
+    "LPOP K [2|7]",
+    "RPOP K [2|7]",
+    "LRANGE K X X",
+    "LRANGE K 0 -1",
+    "LINDEX K (0|4|7|-5|-9)",
+    "LSET K (0|4|7|-5|-9) EL",
+    "LINSERT K (BEFORE|AFTER) EL EL",
+    "LREM K (0|1|-1|2) EL",
+    "LTRIM K (0|2|4) (-1|-2|-7)",
+    "LPOS K EL [RANK_-1|RANK_2] [COUNT_0|COUNT_2] [MAXLEN_9]",
+    "LMOVE K K (LEFT|RIGHT) (LEFT|RIGHT)",
+    "SORT K ALPHA [LIMIT_1_9] STORE K",
+    "COPY K K REPLACE",
+];
+
+/// Some 100 bytes, few of them different.
+pub(crate) fn long(random: &mut Random) -> Vec<u8> {
+    format!("element {}; ", random.below(6)).repeat(8).into_bytes()
+}

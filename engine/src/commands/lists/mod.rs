@@ -7,19 +7,20 @@
 pub(super) mod blocking;
 pub(super) mod moves;
 
+use std::ops::ControlFlow;
+
 use zumic_error::CommandError;
 
 use super::number::parse_integer;
 use crate::collection::{Collection, Edit, Missing};
-use crate::structures::listpack::{Listpack, ListpackBuf, Needle, Popped};
-use crate::structures::quicklist::BlockLimit;
-use crate::values::list::{End, List, ListRef};
+use crate::structures::listpack::{Entry, Listpack, ListpackBuf, Needle, Popped};
+use crate::values::list::{End, List, ListRef, Rules};
 use crate::{Class, Context, Halt, ReplySink};
 
-/// The largest block of a list, as configured now.
+/// How large a block of a list may be and which are compressed, as configured now.
 #[inline]
-fn limit(context: &Context<'_>) -> BlockLimit {
-    BlockLimit::from_setting(context.shared.tunables.list_size_max())
+fn rules(context: &Context<'_>) -> Rules {
+    context.shared.tunables.list_rules()
 }
 
 fn reply_len(sink: &mut dyn ReplySink, len: usize) {
@@ -114,9 +115,9 @@ fn span(start: i64, stop: i64, len: usize) -> (usize, usize) {
 }
 
 fn push(context: &mut Context<'_>, args: &[&[u8]], end: End, missing: Missing) -> Result<(), Halt> {
-    let limit = limit(context);
+    let rules = rules(context);
     let len = context.edit(args[1], missing, |list: &mut List| {
-        list.push(&args[2..], end, limit);
+        list.push(&args[2..], end, rules);
         Ok(Edit::Changed(list.len()))
     })?;
     if len.is_some() {
@@ -148,9 +149,9 @@ pub(super) fn rpushx(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Ha
 
 /// Takes one element of a list that may be absent.
 fn pop_one(context: &mut Context<'_>, key: &[u8], end: End) -> Result<Option<Popped>, Halt> {
-    let limit = limit(context);
+    let rules = rules(context);
     let popped = context.edit(key, Missing::Skip, |list: &mut List| {
-        let popped = list.pop(end, limit).expect("a stored list has elements");
+        let popped = list.pop(end, rules).expect("a stored list has elements");
         Ok(Edit::Changed((popped, list.is_empty())))
     })?;
     let Some((popped, emptied)) = popped else { return Ok(None) };
@@ -166,9 +167,9 @@ fn pop_many(
     count: usize,
     end: End,
 ) -> Result<Option<ListpackBuf>, Halt> {
-    let limit = limit(context);
+    let rules = rules(context);
     let popped = context.edit(key, Missing::Skip, |list: &mut List| {
-        let popped = list.pop_many(count, end, limit);
+        let popped = list.pop_many(count, end, rules);
         let result = (popped, list.is_empty());
         Ok(if count == 0 { Edit::Same(result) } else { Edit::Changed(result) })
     })?;
@@ -238,20 +239,21 @@ pub(super) fn lindex(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Ha
     };
     let index = parse_integer(args[2])?;
     let list = list.get();
-    match position(index, list.len()).and_then(|index| list.get(index)) {
-        Some(element) => element.write(context.sink()),
-        None => context.sink().null(),
+    let sink = context.sink();
+    let index = position(index, list.len());
+    if index.and_then(|index| list.get(index, |element| element.write(sink))).is_none() {
+        sink.null();
     }
     Ok(())
 }
 
 /// LSET key index element
 pub(super) fn lset(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
-    let limit = limit(context);
+    let rules = rules(context);
     let set = context.edit(args[1], Missing::Skip, |list: &mut List| {
         let index = position(parse_integer(args[2])?, list.len());
         let index = index.filter(|index| *index < list.len());
-        list.replace(index.ok_or(CommandError::IndexOutOfRange)?, args[3], limit);
+        list.replace(index.ok_or(CommandError::IndexOutOfRange)?, args[3], rules);
         Ok(Edit::Changed(()))
     })?;
     set.ok_or(CommandError::NoSuchKey)?;
@@ -269,10 +271,10 @@ pub(super) fn linsert(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), H
     } else {
         return Err(CommandError::Syntax.into());
     };
-    let limit = limit(context);
+    let rules = rules(context);
     let len = context.edit(args[1], Missing::Skip, |list: &mut List| {
         let Some(pivot) = list.as_ref().find(args[3]) else { return Ok(Edit::Same(None)) };
-        list.insert(pivot + behind, args[4], limit);
+        list.insert(pivot + behind, args[4], rules);
         Ok(Edit::Changed(Some(list.len())))
     })?;
     match len {
@@ -294,9 +296,9 @@ pub(super) fn lrem(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt
         Ok(0) | Err(_) => usize::MAX,
         Ok(max) => max,
     };
-    let limit = limit(context);
+    let rules = rules(context);
     let removed = context.edit(args[1], Missing::Skip, |list: &mut List| {
-        let removed = list.remove_equal(args[3], max, end, limit);
+        let removed = list.remove_equal(args[3], max, end, rules);
         let result = (removed, list.is_empty());
         Ok(if removed == 0 { Edit::Same(result) } else { Edit::Changed(result) })
     })?;
@@ -311,15 +313,15 @@ pub(super) fn lrem(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt
 /// LTRIM key start stop
 pub(super) fn ltrim(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
     let (start, stop) = (parse_integer(args[2])?, parse_integer(args[3])?);
-    let limit = limit(context);
+    let rules = rules(context);
     let emptied = context.edit(args[1], Missing::Skip, |list: &mut List| {
         let len = list.len();
         let (start, end) = span(start, stop, len);
         if end - start == len {
             return Ok(Edit::Same(false));
         }
-        list.remove(end, len - end, limit);
-        list.remove(0, start, limit);
+        list.remove(end, len - end, rules);
+        list.remove(0, start, rules);
         Ok(Edit::Changed(list.is_empty()))
     })?;
     if let Some(emptied) = emptied {
@@ -366,27 +368,33 @@ impl<'a> Search<'a> {
     }
 
     /// The positions of the matches that count.
-    fn positions<'l>(&'l self, list: ListRef<'l>) -> impl Iterator<Item = usize> + 'l {
+    fn positions(&self, list: ListRef<'_>) -> Vec<usize> {
         let len = list.len();
         let seen = if self.len_max == 0 { len } else { self.len_max.min(len) };
-        let (start, end) = if self.from_right { (len - seen, len) } else { (0, seen) };
-        let mut range = list.range(start, end);
-        let elements =
-            std::iter::from_fn(
-                move || {
-                    if self.from_right { range.next_back() } else { range.next() }
-                },
-            );
-        let matches = elements.enumerate().filter(|(_, element)| self.needle.is(*element));
         let wanted = match self.count {
             None => 1,
             Some(0) => usize::MAX,
             Some(count) => count,
         };
-        matches
-            .map(move |(index, _)| if self.from_right { len - index - 1 } else { index })
-            .skip(self.rank - 1)
-            .take(wanted)
+        let (mut found, mut looked_at, mut skip) = (Vec::new(), 0, self.rank - 1);
+        let mut visit = |element: Entry<'_>| {
+            looked_at += 1;
+            if !self.needle.is(element) {
+                return ControlFlow::Continue(());
+            }
+            if skip > 0 {
+                skip -= 1;
+                return ControlFlow::Continue(());
+            }
+            found.push(if self.from_right { len - looked_at } else { looked_at - 1 });
+            if found.len() < wanted { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        if self.from_right {
+            list.each_back_until(len, seen, &mut visit);
+        } else {
+            list.each_until(0, seen, &mut visit);
+        }
+        found
     }
 }
 
@@ -394,14 +402,13 @@ impl<'a> Search<'a> {
 pub(super) fn lpos(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Halt> {
     let search = Search::parse(args)?;
     let list = context.view::<List>(args[1])?;
-    let positions = list.iter().flat_map(|list| search.positions(list.get()));
+    let positions = list.map_or_else(Vec::new, |list| search.positions(list.get()));
     match search.count {
-        None => match { positions }.next() {
-            Some(position) => reply_len(context.sink(), position),
+        None => match positions.first() {
+            Some(position) => reply_len(context.sink(), *position),
             None => context.sink().null(),
         },
         Some(_) => {
-            let positions: Vec<usize> = positions.collect();
             context.sink().array(positions.len());
             for position in positions {
                 reply_len(context.sink(), position);

@@ -7,8 +7,8 @@ use zumic_error::CommandError;
 
 use super::reply_elements;
 use super::{
-    limit, notify_taken, parse_end, parse_natural, pop_command, pop_event, pop_many, push_command,
-    push_event,
+    notify_taken, parse_end, parse_natural, pop_command, pop_event, pop_many, push_command,
+    push_event, rules,
 };
 use crate::collection::{Edit, Missing};
 use crate::structures::listpack::{ListpackBuf, Popped};
@@ -51,10 +51,10 @@ impl<'a> Move<'a> {
 
     /// Within one list: one edit, so that the list of one element does not vanish in between.
     fn rotate(self, context: &mut Context<'_>) -> Result<Option<(Popped, bool)>, Halt> {
-        let limit = limit(context);
+        let rules = rules(context);
         let popped = context.edit(self.source, Missing::Skip, |list: &mut List| {
-            let popped = list.pop(self.from, limit).expect("a stored list has elements");
-            list.push(&[&popped], self.to, limit);
+            let popped = list.pop(self.from, rules).expect("a stored list has elements");
+            list.push(&[&popped], self.to, rules);
             Ok(Edit::Changed((popped, false)))
         })?;
         let (from, to) = (end_word(self.from), end_word(self.to));
@@ -64,20 +64,20 @@ impl<'a> Move<'a> {
 
     /// From one list to another.
     fn pass_on(self, context: &mut Context<'_>) -> Result<Option<(Popped, bool)>, Halt> {
-        let limit = limit(context);
+        let rules = rules(context);
         // Redis looks at the source first, and at the destination only if there is a source.
         if !context.holds::<List>(self.source)? {
             return Ok(None);
         }
         context.holds::<List>(self.destination)?;
         let popped = context.edit(self.source, Missing::Skip, |list: &mut List| {
-            let popped = list.pop(self.from, limit).expect("a stored list has elements");
+            let popped = list.pop(self.from, rules).expect("a stored list has elements");
             Ok(Edit::Changed((popped, list.is_empty())))
         })?;
         if let Some((popped, _)) = &popped {
             context.log(&[pop_command(self.from), self.source]);
             context.edit(self.destination, Missing::Create, |list: &mut List| {
-                list.push(&[popped], self.to, limit);
+                list.push(&[popped], self.to, rules);
                 Ok(Edit::Changed(()))
             })?;
             context.log(&[push_command(self.to), self.destination, popped]);

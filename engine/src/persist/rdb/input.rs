@@ -13,8 +13,8 @@
 //! ```
 
 use super::damage::{Damage, Flaw};
-use super::lzf;
 use crate::structures::listpack::Entry;
+use crate::structures::lzf;
 
 /// Reads from the front of a slice.
 #[derive(Clone, Debug)]

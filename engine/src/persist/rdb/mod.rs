@@ -5,14 +5,13 @@
 //! alone has a type byte of its own. Not for the container of our snapshots (ZDB): that only holds
 //! these values.
 //!
-//! Reading order: `damage`, `input`, `sink`, `lzf` (the ground); `value` (the codec); `store` (into
+//! Reading order: `damage`, `input`, `sink` (the ground); `value` (the codec); `store` (into
 //! the keyspace and out of it), `dump` (payloads), `file` (dump files).
 
 mod damage;
 mod dump;
 pub mod file;
 mod input;
-mod lzf;
 mod sink;
 mod store;
 pub mod value;
@@ -20,5 +19,6 @@ pub mod value;
 pub use damage::{Damage, Flaw};
 pub use dump::{Checksum, checksum, open, seal};
 pub use input::{Input, Word};
-pub use lzf::{compress, decompress};
 pub use sink::{Sink, put_length, put_string};
+
+pub use crate::structures::lzf::{compress, decompress};

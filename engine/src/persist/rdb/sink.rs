@@ -3,8 +3,8 @@
 //! Why it exists: a value of gigabytes is written piece by piece into a block, a checksum or a
 //! socket, not into a copy of itself.
 
-use super::lzf;
 use crate::commands::number;
+use crate::structures::lzf;
 
 /// Longest string that is looked at as an integer: the digits of 32 bits and a sign.
 const INT_TEXT_BYTES_MAX: usize = 11;

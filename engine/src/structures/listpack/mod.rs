@@ -145,6 +145,12 @@ impl<'a> Listpack<'a> {
         }
     }
 
+    /// `count` entries that are kept without their count.
+    #[inline]
+    pub(in crate::structures) const fn from_entries(count: usize, entries: &'a [u8]) -> Self {
+        Self { count, entries }
+    }
+
     /// Number of entries.
     #[must_use]
     pub fn len(self) -> usize {

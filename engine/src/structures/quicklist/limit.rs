@@ -4,6 +4,7 @@
 //! count the header of a listpack which is not kept in memory, limits by count that are limits by
 //! size as well) are an interface. They are in this file alone.
 
+use super::block::Block;
 use crate::structures::listpack::Listpack;
 
 /// Header and end byte of a listpack in Redis; its sizes count them.
@@ -75,7 +76,13 @@ impl BlockLimit {
     #[must_use]
     #[inline]
     pub fn framed(block: Listpack<'_>) -> usize {
-        block.bytes_len() + LISTPACK_FRAME_BYTES
+        Self::with_frame(block.bytes_len())
+    }
+
+    /// The same of its entries' bytes.
+    #[inline]
+    pub(super) const fn with_frame(bytes_len: usize) -> usize {
+        bytes_len + LISTPACK_FRAME_BYTES
     }
 
     /// Whether an element of `len` bytes gets a block of its own.
@@ -88,14 +95,14 @@ impl BlockLimit {
     /// Whether an element of `len` bytes may join `block`.
     #[must_use]
     #[inline]
-    pub(super) fn admits(self, block: Listpack<'_>, len: usize) -> bool {
-        let bytes = Self::framed(block) + len + ENTRY_OVERHEAD_BYTES;
+    pub(super) fn admits(self, block: &Block, len: usize) -> bool {
+        let bytes = Self::with_frame(block.bytes_len()) + len + ENTRY_OVERHEAD_BYTES;
         !self.exceeded_by(bytes, block.len() + 1) && !self.is_large(len)
     }
 
     /// Whether two neighbours may become one.
-    pub(super) fn admits_both(self, first: Listpack<'_>, second: Listpack<'_>) -> bool {
-        let bytes = Self::framed(first) + second.bytes_len();
+    pub(super) fn admits_both(self, first: &Block, second: &Block) -> bool {
+        let bytes = Self::with_frame(first.bytes_len()) + second.bytes_len();
         !self.exceeded_by(bytes, first.len() + second.len())
     }
 

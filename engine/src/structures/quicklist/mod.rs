@@ -4,8 +4,8 @@
 //! costs more than the element. Blocks of a few KiB bound the copy and share the overhead among
 //! hundreds of elements (Redis's quicklist by M. Stancliff). Where Redis links its nodes, the
 //! headers of blocks here lie side by side (`spine`): finding an index reads 32 bytes per block,
-//! in sequence. Both ends are O(1). A clone shares all blocks until they are edited. Not for
-//! short lists: those are one listpack.
+//! in sequence. Both ends are O(1). A clone shares all blocks until they are edited. Blocks far
+//! from the ends may be compressed (`depth`). Not for short lists: those are one listpack.
 //!
 //! ```text
 //! blocks:  [ room|count|entries ] [ ... ] ... [ large element ] ... [ ... ]
@@ -19,16 +19,23 @@
 //! - Q1: no block is empty.
 //! - Q2: `len` is the sum of the blocks' entries, `blocks_memory` that of their heap bytes.
 //! - Q3: an element that is large by the limit in force when it came has a block of its own.
+//! - Q4: the first and the last `depth` blocks are not compressed, and with depth 0 none is.
+//! - Q5: any other block is compressed if it was worth that when it was last edited.
 
+mod block;
+mod depth;
 mod limit;
 pub mod properties;
+mod read;
 #[cfg(test)]
 mod tests;
 
 use crate::structures::cow::CowVec;
-use crate::structures::listpack::{self, Entry, Listpack, ListpackBuf, Popped};
-use crate::structures::spine::{self, Spine};
+use crate::structures::listpack::{ListpackBuf, Popped};
+use crate::structures::spine::Spine;
+use block::Block;
 
+pub use block::Opened;
 pub use limit::BlockLimit;
 
 /// From so many blocks on, new ones at the ends are allocated whole.
@@ -46,55 +53,49 @@ const WASTE_SHARE: usize = 8;
 /// let mut list = Quicklist::new();
 /// list.push_back(b"world", limit);
 /// list.push_front(b"hello", limit);
-/// assert!(list.get(1).is_some_and(|entry| entry.eq_bytes(b"world")));
+/// assert_eq!(list.get(1, |entry| entry.eq_bytes(b"world")), Some(true));
 /// assert_eq!(list.pop_front().as_deref(), Some(&b"hello"[..]));
 /// assert_eq!(list.len(), 1);
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Quicklist {
-    blocks: Spine<ListpackBuf>,
+    blocks: Spine<Block>,
     len: usize,
     blocks_memory: usize,
+    depth: u16,
 }
 
 impl Quicklist {
-    /// A list without elements.
+    /// A list without elements, none of whose blocks is compressed.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Number of elements.
+    /// A list without elements, whose blocks are compressed but for `depth` at each end; none for
+    /// a depth of 0. That stays so: elements are not compressed and expanded by a setting.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.len
+    pub fn with_depth(depth: u16) -> Self {
+        Self { depth, ..Self::default() }
     }
 
-    /// Whether there are no elements.
+    /// A list of one block, or of none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Heap bytes. Cost: O(1).
-    #[must_use]
-    pub fn memory(&self) -> usize {
-        self.blocks.memory() + self.blocks_memory
-    }
-
-    /// The blocks, in order.
-    pub fn blocks(&self) -> impl DoubleEndedIterator<Item = Listpack<'_>> + ExactSizeIterator {
-        self.blocks.iter().map(ListpackBuf::as_ref)
+    pub(crate) fn from_block(block: ListpackBuf, depth: u16) -> Self {
+        let mut list = Self::with_depth(depth);
+        list.push_block(block);
+        list
     }
 
     /// Adds a last element. Cost: amortized O(value).
     #[inline]
     pub fn push_back(&mut self, value: &[u8], limit: BlockLimit) {
-        if !self.blocks.back().is_some_and(|last| limit.admits(last.as_ref(), value.len())) {
+        if !self.blocks.back().is_some_and(|last| limit.admits(last, value.len())) {
             self.close(self.blocks.len().wrapping_sub(1));
             let block = ListpackBuf::with_room(0, self.room(limit));
             self.blocks_memory += block.memory();
-            self.blocks.push_back(block);
+            self.blocks.push_back(Block::Plain(block));
+            self.cover_from_back();
         }
         self.edit_back(|block| block.push_back(value)).expect("there is a block now");
     }
@@ -102,11 +103,12 @@ impl Quicklist {
     /// Adds a first element. Cost: amortized O(value).
     #[inline]
     pub fn push_front(&mut self, value: &[u8], limit: BlockLimit) {
-        if !self.blocks.front().is_some_and(|first| limit.admits(first.as_ref(), value.len())) {
+        if !self.blocks.front().is_some_and(|first| limit.admits(first, value.len())) {
             self.close(0);
             let block = ListpackBuf::with_room(self.room(limit), 0);
             self.blocks_memory += block.memory();
-            self.blocks.push_front(block);
+            self.blocks.push_front(Block::Plain(block));
+            self.cover_from_front();
         }
         self.edit_front(|block| block.push_front(value)).expect("there is a block now");
     }
@@ -116,7 +118,8 @@ impl Quicklist {
         if !block.is_empty() {
             self.len += block.len();
             self.blocks_memory += block.memory();
-            self.blocks.push_back(block);
+            self.blocks.push_back(Block::Plain(block));
+            self.cover_from_back();
         }
     }
 
@@ -125,8 +128,10 @@ impl Quicklist {
         let block = self.blocks.back()?;
         if block.len() == 1 {
             let last = self.blocks.len() - 1;
-            let popped = block.as_ref().back().map(|entry| entry.with_bytes(Popped::from_slice));
+            let only = block.open();
+            let popped = only.as_ref().back().map(|entry| entry.with_bytes(Popped::from_slice));
             self.drop_blocks(last, last + 1);
+            self.uncover();
             return popped;
         }
         self.edit_back(ListpackBuf::pop_back)?
@@ -136,75 +141,13 @@ impl Quicklist {
     pub fn pop_front(&mut self) -> Option<Popped> {
         let block = self.blocks.front()?;
         if block.len() == 1 {
-            let popped = block.as_ref().front().map(|entry| entry.with_bytes(Popped::from_slice));
+            let only = block.open();
+            let popped = only.as_ref().front().map(|entry| entry.with_bytes(Popped::from_slice));
             self.drop_blocks(0, 1);
+            self.uncover();
             return popped;
         }
         self.edit_front(ListpackBuf::pop_front)?
-    }
-
-    /// The element at `index`. Cost: O(blocks) and a walk within one.
-    #[must_use]
-    pub fn get(&self, index: usize) -> Option<Entry<'_>> {
-        if index >= self.len {
-            return None;
-        }
-        let (block, offset) = self.locate(index);
-        self.block(block).as_ref().get(offset)
-    }
-
-    /// All elements, from either end.
-    #[must_use]
-    pub fn iter(&self) -> Range<'_> {
-        let empty = listpack::Iter::default();
-        Range { front: empty.clone(), blocks: self.blocks.between(None, None), back: empty }
-    }
-
-    /// The elements from `start` up to `end`. Cost: as two [`Quicklist::get`], then O(1) each.
-    ///
-    /// # Panics
-    /// If the range is not within the list.
-    #[must_use]
-    pub fn range(&self, start: usize, end: usize) -> Range<'_> {
-        assert!(start <= end && end <= self.len, "{start}..{end} is not in {}", self.len);
-        if start == end {
-            return Range::from(Listpack::default());
-        }
-        let (first, from) = self.locate(start);
-        let (last, until) = self.locate(end - 1);
-        let block = |index: usize| self.block(index).as_ref();
-        if first == last {
-            return Range::from(block(first).slice(from, until + 1));
-        }
-        Range {
-            front: block(first).slice(from, block(first).len()).iter(),
-            blocks: self.between(first + 1, last),
-            back: block(last).slice(0, until + 1).iter(),
-        }
-    }
-
-    /// Visits `count` elements from `start` on: faster than [`Quicklist::range`], which has to find
-    /// the other end.
-    ///
-    /// # Panics
-    /// If there are not so many.
-    #[inline]
-    pub fn each<'a>(&'a self, start: usize, count: usize, mut visit: impl FnMut(Entry<'a>)) {
-        assert!(start + count <= self.len, "{start}+{count} is beyond {}", self.len);
-        if count == 0 {
-            return;
-        }
-        let (first, mut offset) = self.locate(start);
-        let mut left = count;
-        for block in self.between(first, self.blocks.len()) {
-            let here = left.min(block.len() - offset);
-            block.as_ref().each(offset, here, &mut visit);
-            offset = 0;
-            left -= here;
-            if left == 0 {
-                return;
-            }
-        }
     }
 
     /// Adds an element before element `index`, or behind the last.
@@ -223,7 +166,8 @@ impl Quicklist {
             return self.push_back(value, limit);
         }
         let (block, offset) = self.locate(index);
-        let admits = |at: usize| limit.admits(self.block(at).as_ref(), value.len());
+        let len_before = self.blocks.len();
+        let admits = |at: usize| limit.admits(self.block(at), value.len());
         if admits(block) {
             self.edit(block, |block| block.insert(offset, value));
         } else if offset > 0 {
@@ -239,6 +183,7 @@ impl Quicklist {
         } else {
             self.insert_block(block, value);
         }
+        self.settle(block.saturating_sub(1), block + 4, len_before);
     }
 
     /// Puts another value in place of element `index`. Cost: as [`Quicklist::insert`].
@@ -248,14 +193,16 @@ impl Quicklist {
     pub fn replace(&mut self, index: usize, value: &[u8], limit: BlockLimit) {
         assert!(index < self.len, "no element {index} among {}", self.len);
         let (block, offset) = self.locate(index);
+        let len_before = self.blocks.len();
         let alone = self.block(block).len() == 1;
         if alone || !limit.is_large(value.len()) {
-            self.edit(block, |block| {
+            self.edit_block(block, |block| {
                 if alone {
                     // Not to copy a large element that is shared, only to lose it.
-                    *block = ListpackBuf::new();
-                    return block.push_back(value);
+                    *block = Block::Plain(ListpackBuf::new());
+                    return block.plain_mut().push_back(value);
                 }
+                let block = block.plain_mut();
                 block.replace(offset, value);
                 block.shrink_if_sparse();
             });
@@ -268,6 +215,7 @@ impl Quicklist {
             if self.block(block).memory() > 2 * limit.bytes_max() {
                 self.close(block);
             }
+            self.settle(block, block + 2, len_before);
             return;
         }
         self.remove(index, 1);
@@ -284,6 +232,7 @@ impl Quicklist {
             return;
         }
         let (mut first, offset) = self.locate(index);
+        let len_before = self.blocks.len();
         let mut left = count;
         if offset > 0 {
             let here = left.min(self.block(first).len() - offset);
@@ -309,6 +258,7 @@ impl Quicklist {
                 block.shrink_if_sparse();
             });
         }
+        self.settle(first.saturating_sub(1), first + 1, len_before);
     }
 
     /// Keeps the elements from `start` up to `end`. Cost: as two [`Quicklist::remove`].
@@ -324,7 +274,8 @@ impl Quicklist {
     /// Removes up to `max` elements equal to `value`, from the first or from the last on.
     /// Answers how many were removed. Cost: O(bytes).
     pub fn remove_equal(&mut self, value: &[u8], max: usize, from_back: bool) -> usize {
-        let contains = |block: &ListpackBuf| block.as_ref().find(value, 1).is_some();
+        let contains = |block: &Block| block.open().as_ref().find(value, 1).is_some();
+        let len_before = self.blocks.len();
         let mut removed = 0;
         // The blocks that are left to look at. Those without an equal element are not edited, for
         // they may be shared.
@@ -337,7 +288,7 @@ impl Quicklist {
                 left.position(contains).map(|passed| first + passed)
             };
             let Some(at) = found else { break };
-            let here = self.block(at).as_ref().count_equal(value).min(max - removed);
+            let here = self.block(at).open().as_ref().count_equal(value).min(max - removed);
             removed += here;
             let goes = here == self.block(at).len();
             if goes {
@@ -347,75 +298,49 @@ impl Quicklist {
                     block.remove_equal(value, here, from_back);
                     block.shrink_if_sparse();
                 });
+                self.cover(at);
             }
             let stays = usize::from(!goes);
             if from_back { last = at } else { (first, last) = (at + stays, last - 1 + stays) }
         }
+        self.settle(0, 0, len_before);
         removed
-    }
-
-    /// The index of the first element equal to `needle`. Cost: O(bytes).
-    #[must_use]
-    pub fn find(&self, needle: &[u8]) -> Option<usize> {
-        let mut before = 0;
-        for block in self.blocks() {
-            if let Some(index) = block.find(needle, 1) {
-                return Some(before + index);
-            }
-            before += block.len();
-        }
-        None
     }
 
     /// The list as one listpack, if it is one block without a large element and within the limit,
     /// or within half of it after it has shrunk. Leaves an empty list then.
     pub fn take_small(&mut self, limit: BlockLimit, shrinking: bool) -> Option<ListpackBuf> {
-        let view = self.blocks.front().filter(|_| self.blocks.len() == 1)?.as_ref();
-        let is_large = view.len() == 1 && limit.is_large(view.front()?.len());
-        if is_large || !limit.fits_listpack(BlockLimit::framed(view), view.len(), shrinking) {
+        let only = self.blocks.front().filter(|_| self.blocks.len() == 1)?;
+        if !limit.fits_listpack(BlockLimit::with_frame(only.bytes_len()), only.len(), shrinking) {
+            return None;
+        }
+        if only.len() == 1 && limit.is_large(only.open().as_ref().front()?.len()) {
             return None;
         }
         let first = self.blocks.spot(0);
-        let mut block = std::mem::take(self).blocks.remove(first);
+        let mut block = std::mem::take(self).blocks.remove(first).into_plain();
         block.shrink_if_sparse();
         Some(block)
     }
 
-    /// Which block holds element `index`, and where in it. Walks from the nearer end.
-    fn locate(&self, index: usize) -> (usize, usize) {
-        debug_assert!(index < self.len, "element {index} of {}", self.len);
-        let found = if index < self.len / 2 {
-            let mut offset = index;
-            let at = self.blocks.position(|block| {
-                let here = offset < block.len();
-                offset -= if here { 0 } else { block.len() };
-                here
-            });
-            at.map(|at| (at, offset))
-        } else {
-            let (mut behind, mut count) = (self.len - index, 0);
-            let at = self.blocks.position_back(|block| {
-                count = block.len();
-                let here = behind <= count;
-                behind -= if here { 0 } else { count };
-                here
-            });
-            at.map(|at| (self.blocks.len() - 1 - at, count - behind))
-        };
-        found.expect("the blocks have all elements (Q2)")
-    }
-
     /// Changes one block and keeps Q2.
     #[inline]
-    fn edit<R>(&mut self, block: usize, change: impl FnOnce(&mut ListpackBuf) -> R) -> R {
+    fn edit_block<R>(&mut self, block: usize, change: impl FnOnce(&mut Block) -> R) -> R {
         let block = self.blocks.at_mut(self.blocks.spot(block));
         Self::change(block, &mut self.len, &mut self.blocks_memory, change)
+    }
+
+    /// Changes the entries of one block likewise.
+    #[inline]
+    fn edit<R>(&mut self, block: usize, change: impl FnOnce(&mut ListpackBuf) -> R) -> R {
+        self.edit_block(block, |block| change(block.plain_mut()))
     }
 
     /// Changes the first block likewise.
     #[inline]
     fn edit_front<R>(&mut self, change: impl FnOnce(&mut ListpackBuf) -> R) -> Option<R> {
         let block = self.blocks.front_mut()?;
+        let change = |block: &mut Block| change(block.plain_mut());
         Some(Self::change(block, &mut self.len, &mut self.blocks_memory, change))
     }
 
@@ -423,15 +348,16 @@ impl Quicklist {
     #[inline]
     fn edit_back<R>(&mut self, change: impl FnOnce(&mut ListpackBuf) -> R) -> Option<R> {
         let block = self.blocks.back_mut()?;
+        let change = |block: &mut Block| change(block.plain_mut());
         Some(Self::change(block, &mut self.len, &mut self.blocks_memory, change))
     }
 
     #[inline]
     fn change<R>(
-        block: &mut ListpackBuf,
+        block: &mut Block,
         all_len: &mut usize,
         all_memory: &mut usize,
-        change: impl FnOnce(&mut ListpackBuf) -> R,
+        change: impl FnOnce(&mut Block) -> R,
     ) -> R {
         let (memory, len) = (block.memory(), block.len());
         let result = change(block);
@@ -442,7 +368,7 @@ impl Quicklist {
 
     /// Gives up unused room in a block beside which another is opened.
     fn close(&mut self, block: usize) {
-        let Some(closed) = self.blocks.get(block) else { return };
+        let Some(Block::Plain(closed)) = self.blocks.get(block) else { return };
         if closed.memory() - closed.bytes_len() > closed.memory() / WASTE_SHARE {
             self.edit(block, ListpackBuf::shrink_to_fit);
         }
@@ -463,7 +389,7 @@ impl Quicklist {
         block.push_back(value);
         self.blocks_memory += block.memory();
         self.len += 1;
-        self.blocks.insert(at, block);
+        self.blocks.insert(at, Block::Plain(block));
     }
 
     /// Makes two blocks of one.
@@ -475,7 +401,7 @@ impl Quicklist {
         });
         self.blocks_memory += tail.memory();
         self.len += tail.len();
-        self.blocks.insert(block + 1, tail);
+        self.blocks.insert(block + 1, Block::Plain(tail));
     }
 
     /// Joins a block and the next one, if both are there and small enough.
@@ -485,93 +411,20 @@ impl Quicklist {
         else {
             return;
         };
-        if !limit.admits_both(first.as_ref(), second.as_ref()) {
+        if !limit.admits_both(first, second) {
             return;
         }
         let second = self.blocks.remove(self.blocks.spot(block + 1));
         self.blocks_memory -= second.memory();
         self.len -= second.len();
-        self.edit(block, |block| block.extend(second.as_ref()));
+        self.edit(block, |block| block.extend(second.open().as_ref()));
     }
 
     fn drop_blocks(&mut self, first: usize, last: usize) {
-        let Self { blocks, len, blocks_memory } = self;
+        let Self { blocks, len, blocks_memory, .. } = self;
         blocks.remove_range(first, last, |block| {
             *blocks_memory -= block.memory();
             *len -= block.len();
         });
-    }
-
-    #[inline]
-    fn block(&self, index: usize) -> &ListpackBuf {
-        self.blocks.at(self.blocks.spot(index))
-    }
-
-    /// The blocks `first..last`.
-    fn between(&self, first: usize, last: usize) -> spine::Iter<'_, ListpackBuf> {
-        let spot = |index: usize| (index < self.blocks.len()).then(|| self.blocks.spot(index));
-        if first >= last {
-            return spine::Iter::default();
-        }
-        self.blocks.between(spot(first), spot(last))
-    }
-}
-
-impl From<ListpackBuf> for Quicklist {
-    /// A list of one block, or of none.
-    fn from(block: ListpackBuf) -> Self {
-        let mut list = Self::new();
-        if !block.is_empty() {
-            list.len = block.len();
-            list.blocks_memory = block.memory();
-            list.blocks.push_back(block);
-        }
-        list
-    }
-}
-
-/// Walks over elements of a list, packed or in blocks, from either end.
-#[derive(Clone, Debug)]
-pub struct Range<'a> {
-    front: listpack::Iter<'a>,
-    blocks: spine::Iter<'a, ListpackBuf>,
-    back: listpack::Iter<'a>,
-}
-
-impl<'a> From<Listpack<'a>> for Range<'a> {
-    fn from(view: Listpack<'a>) -> Self {
-        Self { front: view.iter(), blocks: spine::Iter::default(), back: listpack::Iter::default() }
-    }
-}
-
-impl<'a> Iterator for Range<'a> {
-    type Item = Entry<'a>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Entry<'a>> {
-        loop {
-            if let Some(entry) = self.front.next() {
-                return Some(entry);
-            }
-            match self.blocks.next() {
-                Some(block) => self.front = block.as_ref().iter(),
-                None => return self.back.next(),
-            }
-        }
-    }
-}
-
-impl DoubleEndedIterator for Range<'_> {
-    #[inline]
-    fn next_back(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(entry) = self.back.next_back() {
-                return Some(entry);
-            }
-            match self.blocks.next_back() {
-                Some(block) => self.back = block.as_ref().iter(),
-                None => return self.front.next_back(),
-            }
-        }
     }
 }

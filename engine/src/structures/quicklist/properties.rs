@@ -4,11 +4,16 @@
 //! The function panics when the property does not hold; that is its only result.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
+use super::block::Block;
 use super::{BlockLimit, Quicklist};
 
 /// Limits of every kind, small ones first: their corners are met sooner.
 const SETTINGS: [i64; 6] = [1, 3, 0, 128, -1, -2];
+
+/// How many blocks at each end are not compressed; half of the lists have no others.
+const DEPTHS: [u16; 6] = [0, 1, 0, 2, 0, 3];
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -83,12 +88,13 @@ impl Choices<'_> {
 /// If the property does not hold.
 pub fn edits_agree_with_a_deque(bytes: &[u8], label: &str) {
     let mut choices = Choices(bytes);
-    let (mut list, mut model) = (Quicklist::new(), VecDeque::new());
+    let depth = DEPTHS[choices.below(DEPTHS.len()).unwrap_or(0)];
+    let (mut list, mut model) = (Quicklist::with_depth(depth), VecDeque::new());
     let mut limit = BlockLimit::from_setting(3);
     let mut kept = VecDeque::new();
     let mut step = 0;
     while let Some(op) = choices.op(model.len()) {
-        let context = format!("{label} step={step} {limit:?} {op:?}");
+        let context = format!("{label} step={step} depth={depth} {limit:?} {op:?}");
         if let Op::Clone(stay) = op {
             let clone = list.clone();
             let other = if stay { clone } else { std::mem::replace(&mut list, clone) };
@@ -170,25 +176,56 @@ fn remove_equal(model: &mut VecDeque<Vec<u8>>, value: &[u8], max: usize, from_ba
 
 fn check(list: &Quicklist, model: &VecDeque<Vec<u8>>, step: usize, context: &str) {
     assert_eq!(list.len(), model.len(), "{context}");
-    assert!(list.blocks().all(|block| !block.is_empty()), "an empty block: {context}");
-    let memory: usize = list.blocks.iter().map(super::ListpackBuf::memory).sum();
+    assert!(list.blocks().all(|block| !block.as_ref().is_empty()), "an empty block: {context}");
+    let memory: usize = list.blocks.iter().map(Block::memory).sum();
     assert_eq!(list.blocks_memory, memory, "{context}");
     #[cfg(any(test, fuzzing))]
     list.blocks.check();
+    check_depth(list, context);
     let agree = |start: usize, end: usize| {
-        let forwards = list.range(start, end).zip(model.range(start..end));
-        assert!(forwards.into_iter().all(|(e, want)| e.eq_bytes(want)), "{context}");
-        assert_eq!(list.range(start, end).count(), end - start, "{context}");
-        let mut visited = model.range(start..end);
+        let mut forwards = model.range(start..end);
         list.each(start, end - start, |e| {
-            assert!(visited.next().is_some_and(|want| e.eq_bytes(want)), "{context}");
+            assert!(forwards.next().is_some_and(|want| e.eq_bytes(want)), "{context}");
         });
-        let backwards = list.range(start, end).rev().zip(model.range(start..end).rev());
-        assert!(backwards.into_iter().all(|(e, want)| e.eq_bytes(want)), "{context}");
+        assert_eq!(forwards.len(), 0, "{context}");
+        // The last is not shown.
+        let mut forwards = model.range(start..end.saturating_sub(1).max(start));
+        list.each_until(start, end - start, |e| match forwards.next() {
+            Some(want) if e.eq_bytes(want) => ControlFlow::Continue(()),
+            Some(want) => panic!("{e:?} instead of {want:?}: {context}"),
+            None => ControlFlow::Break(()),
+        });
+        assert_eq!(forwards.len(), 0, "{context}");
+        let mut backwards = model.range(start..end).rev();
+        list.each_back_until(end, end - start, |e| {
+            assert!(backwards.next().is_some_and(|want| e.eq_bytes(want)), "{context}");
+            if backwards.len() == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!(backwards.len(), 0, "{context}");
     };
     agree(0, model.len());
     let start = step.wrapping_mul(31) % (model.len() + 1);
     agree(start, start + step.wrapping_mul(17) % (model.len() - start + 1));
-    let got = list.get(start).map(|entry| entry.to_bytes().into_owned());
+    let got = list.get(start, |entry| entry.to_bytes().into_owned());
     assert_eq!(got.as_ref(), model.get(start), "{context}");
+    if let Some(element) = got {
+        let first = model.iter().position(|other| *other == element);
+        assert_eq!(list.find(&element), first, "{context}");
+    }
+}
+
+/// Q4, and Q5 in its strict form: no inner block stays plain that compressing would make smaller.
+fn check_depth(list: &Quicklist, context: &str) {
+    let (depth, len) = (usize::from(list.depth), list.blocks.len());
+    for (at, block) in list.blocks.iter().enumerate() {
+        let inner = depth > 0 && at >= depth && at + depth < len;
+        if inner {
+            let mut again = block.clone();
+            again.compress();
+            let was = block.is_compressed();
+            assert_eq!(again.is_compressed(), was, "block {at} of {len}, depth {depth}: {context}");
+        } else {
+            assert!(!block.is_compressed(), "block {at} of {len}, depth {depth}: {context}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use super::*;
 use crate::structures::cow::copied;
 
 fn lens(list: &Quicklist) -> Vec<usize> {
-    list.blocks().map(Listpack::len).collect()
+    list.blocks().map(|block| block.as_ref().len()).collect()
 }
 
 fn numbers(range: std::ops::Range<usize>, limit: BlockLimit) -> Quicklist {
@@ -111,7 +111,7 @@ fn full_blocks_are_split_and_joined() {
     let mut list = numbers(0..12, limit);
     list.insert(6, b"x", limit);
     assert_eq!(lens(&list), [4, 2, 3, 4]);
-    assert!(list.get(6).is_some_and(|entry| entry.eq_bytes(b"x")));
+    assert!(list.get(6, |entry| entry.eq_bytes(b"x")).unwrap());
     list.insert(6, b"y", limit);
     assert_eq!(lens(&list), [4, 2, 4, 4]);
 }
@@ -120,7 +120,7 @@ fn full_blocks_are_split_and_joined() {
 fn memory_follows_the_elements() {
     let limit = BlockLimit::from_setting(-2);
     let list = numbers(0..200_000, limit);
-    let payload: usize = list.blocks().map(Listpack::bytes_len).sum();
+    let payload: usize = list.blocks().map(|block| block.as_ref().bytes_len()).sum();
     assert!(list.memory() < payload + payload / 50, "{} for {payload}", list.memory());
     let mut list = list;
     list.trim(100_000, 100_010);
@@ -186,4 +186,67 @@ fn an_edit_of_a_shared_list_copies_its_block_only() {
     list.push_front(b"first", limit);
     list.push_front(b"first", limit);
     assert_eq!(copied::take(), 0, "nobody shares any more");
+}
+
+fn compressed(list: &Quicklist) -> Vec<bool> {
+    list.blocks.iter().map(Block::is_compressed).collect()
+}
+
+#[test]
+fn a_block_is_compressed_when_it_leaves_the_depth_and_expanded_when_it_comes_back() {
+    let limit = BlockLimit::Count(2);
+    let mut list = Quicklist::with_depth(1);
+    for number in 0..5 {
+        list.push_back(
+            format!("an element that repeats itself, itself: {number}").as_bytes(),
+            limit,
+        );
+    }
+    assert_eq!((lens(&list), compressed(&list)), (vec![2, 2, 1], vec![false, true, false]));
+    list.push_front(b"first", limit);
+    assert_eq!(compressed(&list), [false, true, true, false]);
+    assert_eq!(list.pop_back().map(|last| last.len()), Some(41));
+    assert_eq!(compressed(&list), [false, true, false]);
+    list.trim(2, 5);
+    assert_eq!((lens(&list), compressed(&list)), (vec![1, 2], vec![false, false]));
+}
+
+#[test]
+fn an_edit_in_the_middle_leaves_the_block_compressed() {
+    let limit = BlockLimit::Bytes(4_096);
+    let mut list = Quicklist::with_depth(2);
+    for number in 0..2_000 {
+        list.push_back(format!("element number {number}").as_bytes(), limit);
+    }
+    let inner = list.blocks.len() - 4;
+    let all_inner = |list: &Quicklist| compressed(list)[2..2 + inner].iter().all(|is| *is);
+    assert!(inner > 4 && all_inner(&list));
+    list.replace(1_000, b"other", limit);
+    assert_eq!(list.find(b"other"), Some(1_000));
+    assert_eq!(list.remove_equal(b"other", 9, true), 1);
+    list.insert(1_000, b"element number 1000", limit);
+    list.remove(900, 3);
+    assert_eq!(list.get(1_000, |entry| entry.eq_bytes(b"element number 1003")), Some(true));
+    assert!(all_inner(&list));
+}
+
+#[test]
+fn compression_saves_memory_and_clones_share_it() {
+    let limit = BlockLimit::from_setting(-2);
+    let fill = |depth| {
+        let mut list = Quicklist::with_depth(depth);
+        for number in 0..100_000 {
+            list.push_back(format!("session:{number}:user").as_bytes(), limit);
+        }
+        list
+    };
+    let (plain, list) = (fill(0), fill(1));
+    assert!(list.memory() < plain.memory() / 2, "{} of {}", list.memory(), plain.memory());
+    copied::take();
+    let mut clone = list.clone();
+    clone.push_back(b"last", limit);
+    clone.replace(50_000, b"middle", limit);
+    assert!(copied::take() <= 24 * 1024, "an end, two runs of headers");
+    assert_eq!(list.find(b"middle"), None);
+    assert_eq!(clone.find(b"middle"), Some(50_000));
 }

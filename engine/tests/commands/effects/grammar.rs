@@ -9,8 +9,7 @@
 
 use engine::persist::rdb::seal;
 use engine::persist::rdb::value::{Style, ValueRef};
-use engine::structures::quicklist::BlockLimit;
-use engine::values::list::List;
+use engine::values::list::{List, Rules};
 use engine::{Collection as _, Text};
 
 use crate::random::Random;
@@ -137,8 +136,8 @@ impl Words<'_> {
         if self.random.below(2) == 0 {
             return seal(ValueRef::Text(Text::Slice(&value)), Style::REDIS);
         }
-        let limit = BlockLimit::from_setting(-2);
-        let list = List::from_values([&*value, b"1", b"two"].into_iter(), limit);
+        let rules = Rules::from_settings(-2, 0);
+        let list = List::from_values([&*value, b"1", b"two"].into_iter(), rules);
         seal(ValueRef::List(list.as_ref()), Style::OWN)
     }
 

@@ -17,7 +17,7 @@ use crate::structures::listpack::{Entry, ListpackBuf};
 use crate::structures::quicklist::{BlockLimit, Quicklist};
 use crate::structures::smart_hash::SmartHash;
 use crate::values::hash::{Deadline, Hash};
-use crate::values::list::List;
+use crate::values::list::{List, Rules as ListRules};
 use crate::values::set::{Rules as SetRules, Set};
 use crate::values::sorted_set::{Rules as ScoreRules, SortedSet};
 
@@ -134,9 +134,10 @@ fn block<R>(
 
 // --- Lists ---------------------------------------------------------------------------------
 
-fn list(type_byte: u8, input: &mut Input<'_>, limit: BlockLimit) -> Result<List, Damage> {
+fn list(type_byte: u8, input: &mut Input<'_>, rules: ListRules) -> Result<List, Damage> {
     let start = input.position();
-    let mut list = Quicklist::new();
+    let limit = rules.limit;
+    let mut list = Quicklist::with_depth(rules.depth);
     match type_byte {
         code::LIST => {
             for _ in 0..input.count(1)? {

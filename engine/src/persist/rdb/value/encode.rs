@@ -132,7 +132,7 @@ fn put_list(list: ListRef<'_>, style: Style, sink: &mut impl Sink) {
         ListRef::Quick(list) => {
             let blocks = list.blocks();
             put_count(blocks.len(), sink);
-            blocks.for_each(|block| put_node(block, style, sink));
+            blocks.for_each(|block| put_node(block.as_ref(), style, sink));
         }
     }
 }

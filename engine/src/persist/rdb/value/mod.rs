@@ -32,7 +32,6 @@ mod tests;
 mod ziplist;
 
 use crate::object::ObjectRef;
-use crate::structures::quicklist::BlockLimit;
 use crate::structures::stream::Stream;
 use crate::values::hash::{Hash, HashRef};
 use crate::values::list::{List, ListRef};
@@ -210,8 +209,9 @@ pub struct Rules {
 }
 
 impl Rules {
-    fn list(&self) -> BlockLimit {
-        BlockLimit::from_setting(self.thresholds.list_size_max)
+    fn list(&self) -> crate::values::list::Rules {
+        let Thresholds { list_size_max, list_compress_depth, .. } = self.thresholds;
+        crate::values::list::Rules::from_settings(list_size_max, list_compress_depth)
     }
 
     fn hash(&self) -> crate::values::hash::Limits {

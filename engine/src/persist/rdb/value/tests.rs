@@ -222,7 +222,11 @@ fn decoded(type_byte: u8, bytes: &[u8]) -> Vec<String> {
         ValueRef::Hash(hash) => {
             hash.iter().flat_map(|item| [text(item.field), text(item.value)]).collect()
         }
-        ValueRef::List(list) => list.iter().map(text).collect(),
+        ValueRef::List(list) => {
+            let mut elements = Vec::new();
+            list.each(0, list.len(), |element| elements.push(text(element)));
+            elements
+        }
         ValueRef::Set(set) => set.iter().map(text).collect(),
         ValueRef::SortedSet(set) => {
             set.iter().flat_map(|(member, score)| [text(member), score.to_string()]).collect()

@@ -1,4 +1,4 @@
-//! LZF: the compression of strings in RDB files.
+//! LZF: the compression of strings in RDB files, and of the inner blocks of lists.
 //!
 //! Why it exists: Redis writes long strings in it, so every reader needs it, and a writer for
 //! Redis should not make its files larger. The format and the choices of the compressor are those
