@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 
 use crate::collection::Collection;
 use crate::kind::Kind;
-use crate::structures::listpack::{Entry, Listpack, ListpackBuf, Popped};
+use crate::structures::listpack::{Entry, Listpack, ListpackBuf};
 use crate::structures::quicklist::{BlockLimit, Quicklist};
 
 /// What the settings say of lists.
@@ -52,7 +52,7 @@ pub enum End {
 /// let rules = Rules::from_settings(-2, 0);
 /// let mut list = List::default();
 /// list.push(&[b"a", b"b"], End::Right, rules);
-/// assert_eq!(list.pop(End::Right, rules).as_deref(), Some(&b"b"[..]));
+/// assert_eq!(list.pop(End::Right, rules, |element| element.eq_bytes(b"b")), Some(true));
 /// assert_eq!(list.len(), 1);
 /// ```
 #[derive(Clone, Debug)]
@@ -115,19 +115,24 @@ impl List {
         }
     }
 
-    /// Removes the element at an end.
+    /// Removes the element at an end, and answers what `take` made of it.
     #[inline]
-    pub fn pop(&mut self, end: End, rules: Rules) -> Option<Popped> {
+    pub fn pop<R>(
+        &mut self,
+        end: End,
+        rules: Rules,
+        take: impl FnOnce(Entry<'_>) -> R,
+    ) -> Option<R> {
         match (&mut *self, end) {
-            (Self::Packed(block), End::Left) => block.pop_front(),
-            (Self::Packed(block), End::Right) => block.pop_back(),
+            (Self::Packed(block), End::Left) => block.pop_front(take),
+            (Self::Packed(block), End::Right) => block.pop_back(take),
             (Self::Quick(list), _) => {
-                let popped = match end {
-                    End::Left => list.pop_front(),
-                    End::Right => list.pop_back(),
+                let taken = match end {
+                    End::Left => list.pop_front(take),
+                    End::Right => list.pop_back(take),
                 };
                 self.shrink(rules);
-                popped
+                taken
             }
         }
     }
@@ -374,10 +379,10 @@ mod tests {
         assert_eq!(encoding(&list), "listpack");
         list.push(&[b"5"], End::Left, rules);
         assert_eq!(encoding(&list), "quicklist");
-        list.pop(End::Left, rules);
-        list.pop(End::Right, rules);
+        list.pop(End::Left, rules, |_| ());
+        list.pop(End::Right, rules, |_| ());
         assert_eq!((encoding(&list), list.len()), ("quicklist", 3));
-        list.pop(End::Right, rules);
+        list.pop(End::Right, rules, |_| ());
         assert_eq!((encoding(&list), list.len()), ("listpack", 2));
     }
 

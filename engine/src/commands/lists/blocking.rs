@@ -7,14 +7,16 @@
 use super::moves::{Move, Take, answer_taken};
 use super::pop_one;
 use crate::commands::blocking::seconds;
+use crate::structures::listpack::Popped;
 use crate::values::list::End;
 use crate::{Context, Halt};
 
 fn blocking_pop(context: &mut Context<'_>, args: &[&[u8]], end: End) -> Result<(), Halt> {
     let (timeout, keys) = args[1..].split_last().expect("the arity is at least three");
     let until_ms = seconds(context, timeout)?;
+    let mut popped = Popped::new();
     for key in keys {
-        if let Some(popped) = pop_one(context, key, end)? {
+        if pop_one(context, key, end, &mut popped)? {
             let sink = context.sink();
             sink.array(2);
             sink.bulk(key);

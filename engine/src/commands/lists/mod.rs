@@ -147,17 +147,34 @@ pub(super) fn rpushx(context: &mut Context<'_>, args: &[&[u8]]) -> Result<(), Ha
     push(context, args, End::Right, Missing::Skip)
 }
 
-/// Takes one element of a list that may be absent.
-fn pop_one(context: &mut Context<'_>, key: &[u8], end: End) -> Result<Option<Popped>, Halt> {
+/// Takes the element at an end of a list, which has one, into `popped`.
+#[inline]
+fn pop_into(list: &mut List, end: End, rules: Rules, popped: &mut Popped) {
+    let taken = list.pop(end, rules, |element| {
+        popped.clear();
+        element.with_bytes(|bytes| popped.extend_from_slice(bytes));
+    });
+    taken.expect("a stored list has elements");
+}
+
+/// Takes one element of a list into `popped`; false if there is no list.
+///
+/// Into a place of the caller's: passed on as a result, it would be copied at each step.
+fn pop_one(
+    context: &mut Context<'_>,
+    key: &[u8],
+    end: End,
+    popped: &mut Popped,
+) -> Result<bool, Halt> {
     let rules = rules(context);
-    let popped = context.edit(key, Missing::Skip, |list: &mut List| {
-        let popped = list.pop(end, rules).expect("a stored list has elements");
-        Ok(Edit::Changed((popped, list.is_empty())))
+    let emptied = context.edit(key, Missing::Skip, |list: &mut List| {
+        pop_into(list, end, rules, popped);
+        Ok(Edit::Changed(list.is_empty()))
     })?;
-    let Some((popped, emptied)) = popped else { return Ok(None) };
+    let Some(emptied) = emptied else { return Ok(false) };
     context.log(&[pop_command(end), key]);
     notify_taken(context, pop_event(end), key, emptied);
-    Ok(Some(popped))
+    Ok(true)
 }
 
 /// Takes up to `count` elements of a list that may be absent.
@@ -183,10 +200,14 @@ fn pop_many(
 
 fn pop(context: &mut Context<'_>, args: &[&[u8]], end: End) -> Result<(), Halt> {
     match args {
-        [_, key] => match pop_one(context, key, end)? {
-            Some(popped) => context.sink().bulk(&popped),
-            None => context.sink().null(),
-        },
+        [_, key] => {
+            let mut popped = Popped::new();
+            if pop_one(context, key, end, &mut popped)? {
+                context.sink().bulk(&popped);
+            } else {
+                context.sink().null();
+            }
+        }
         [_, key, count] => {
             let count = parse_natural(count, CommandError::NotPositive)?;
             match pop_many(context, key, count, end)? {

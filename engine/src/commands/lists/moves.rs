@@ -7,8 +7,8 @@ use zumic_error::CommandError;
 
 use super::reply_elements;
 use super::{
-    notify_taken, parse_end, parse_natural, pop_command, pop_event, pop_many, push_command,
-    push_event, rules,
+    notify_taken, parse_end, parse_natural, pop_command, pop_event, pop_into, pop_many,
+    push_command, push_event, rules,
 };
 use crate::collection::{Edit, Missing};
 use crate::structures::listpack::{ListpackBuf, Popped};
@@ -53,7 +53,8 @@ impl<'a> Move<'a> {
     fn rotate(self, context: &mut Context<'_>) -> Result<Option<(Popped, bool)>, Halt> {
         let rules = rules(context);
         let popped = context.edit(self.source, Missing::Skip, |list: &mut List| {
-            let popped = list.pop(self.from, rules).expect("a stored list has elements");
+            let mut popped = Popped::new();
+            pop_into(list, self.from, rules, &mut popped);
             list.push(&[&popped], self.to, rules);
             Ok(Edit::Changed((popped, false)))
         })?;
@@ -71,7 +72,8 @@ impl<'a> Move<'a> {
         }
         context.holds::<List>(self.destination)?;
         let popped = context.edit(self.source, Missing::Skip, |list: &mut List| {
-            let popped = list.pop(self.from, rules).expect("a stored list has elements");
+            let mut popped = Popped::new();
+            pop_into(list, self.from, rules, &mut popped);
             Ok(Edit::Changed((popped, list.is_empty())))
         })?;
         if let Some((popped, _)) = &popped {

@@ -16,7 +16,7 @@
 
 use smallvec::SmallVec;
 
-use super::encoding::{Encoded, decode_foreign};
+use super::encoding::{Encoded, decode, decode_foreign};
 use super::{Entry, Listpack, whole_size, whole_size_back};
 use crate::structures::cow::CowVec;
 
@@ -29,7 +29,7 @@ const ROOM_BYTES: usize = 64;
 /// Smaller allocations are not worth a copy.
 const SPARSE_BYTES_MIN: usize = 512;
 
-/// What a pop gave: on the stack for short strings.
+/// What a pop gave, for who keeps it: on the stack for short strings.
 pub type Popped = SmallVec<[u8; 64]>;
 
 /// An owned listpack. A clone shares the bytes until one of the two is edited.
@@ -41,7 +41,7 @@ pub type Popped = SmallVec<[u8; 64]>;
 /// let mut queue = ListpackBuf::new();
 /// queue.push_back(b"second");
 /// queue.push_front(b"first");
-/// assert_eq!(queue.pop_front().as_deref(), Some(&b"first"[..]));
+/// assert_eq!(queue.pop_front(|entry| entry.eq_bytes(b"first")), Some(true));
 /// assert_eq!(queue.as_ref().len(), 1);
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -180,18 +180,29 @@ impl ListpackBuf {
         write_count(bytes, from, self.count);
     }
 
-    /// Removes the last entry. Cost: O(1) and the copy.
-    pub fn pop_back(&mut self) -> Option<Popped> {
-        let popped = self.as_ref().back()?.with_bytes(Popped::from_slice);
-        self.drop_back();
-        Some(popped)
+    /// Removes the last entry, and answers what `take` made of it. Cost: O(1).
+    #[inline]
+    pub fn pop_back<R>(&mut self, take: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
+        if self.count == 0 {
+            return None;
+        }
+        let end = self.bytes.len() - whole_size_back(&self.bytes[self.start..]);
+        let taken = take(decode(&self.bytes[end..]).0);
+        self.truncate_to(end);
+        Some(taken)
     }
 
-    /// Removes the first entry. Cost: O(1) and the copy.
-    pub fn pop_front(&mut self) -> Option<Popped> {
-        let popped = self.as_ref().front()?.with_bytes(Popped::from_slice);
-        self.drop_front();
-        Some(popped)
+    /// Removes the first entry, and answers what `take` made of it. Cost: O(1).
+    #[inline]
+    pub fn pop_front<R>(&mut self, take: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
+        if self.count == 0 {
+            return None;
+        }
+        let (entry, size) = decode(&self.bytes[self.start..]);
+        let taken = take(entry);
+        self.start += size;
+        self.set_count(self.count - 1);
+        Some(taken)
     }
 
     /// Removes the last entry, which somebody has read already.
@@ -200,8 +211,12 @@ impl ListpackBuf {
     /// If there are no entries.
     #[inline]
     pub fn drop_back(&mut self) {
-        let size = whole_size_back(&self.bytes[self.start..]);
-        let end = self.bytes.len() - size;
+        self.truncate_to(self.bytes.len() - whole_size_back(&self.bytes[self.start..]));
+    }
+
+    /// Removes the last entry, which begins at `end`.
+    #[inline]
+    fn truncate_to(&mut self, end: usize) {
         self.count -= 1;
         let bytes = self.bytes.unshare();
         bytes.truncate(end);

@@ -139,13 +139,13 @@ fn a_queue_does_not_grow() {
     let mut memory_max = 0;
     for _ in 0..10_000 {
         queue.push_back(&[b'x'; 50]);
-        queue.pop_front();
+        queue.pop_front(|_| ());
         memory_max = memory_max.max(queue.memory());
     }
     assert!(memory_max < 4 * queue.bytes_len(), "{memory_max} bytes");
     for _ in 0..10_000 {
         queue.push_front(&[b'x'; 50]);
-        queue.pop_back();
+        queue.pop_back(|_| ());
         memory_max = memory_max.max(queue.memory());
     }
     assert!(memory_max < 4 * queue.bytes_len(), "{memory_max} bytes");
@@ -229,8 +229,12 @@ fn apply(listpack: &mut ListpackBuf, model: &mut VecDeque<Vec<u8>>, op: Op) {
             listpack.insert(index, &value);
             model.insert(index, value);
         }
-        Op::PopBack => assert_eq!(listpack.pop_back().map(|v| v.to_vec()), model.pop_back()),
-        Op::PopFront => assert_eq!(listpack.pop_front().map(|v| v.to_vec()), model.pop_front()),
+        Op::PopBack => {
+            assert_eq!(listpack.pop_back(|e| e.to_bytes().into_owned()), model.pop_back())
+        }
+        Op::PopFront => {
+            assert_eq!(listpack.pop_front(|e| e.to_bytes().into_owned()), model.pop_front())
+        }
         Op::PushBack(value) => {
             listpack.push_back(&value);
             model.push_back(value);

@@ -31,7 +31,7 @@ mod read;
 mod tests;
 
 use crate::structures::cow::CowVec;
-use crate::structures::listpack::{ListpackBuf, Popped};
+use crate::structures::listpack::{Entry, ListpackBuf};
 use crate::structures::spine::Spine;
 use block::Block;
 
@@ -54,7 +54,7 @@ const WASTE_SHARE: usize = 8;
 /// list.push_back(b"world", limit);
 /// list.push_front(b"hello", limit);
 /// assert_eq!(list.get(1, |entry| entry.eq_bytes(b"world")), Some(true));
-/// assert_eq!(list.pop_front().as_deref(), Some(&b"hello"[..]));
+/// assert_eq!(list.pop_front(|entry| entry.eq_bytes(b"hello")), Some(true));
 /// assert_eq!(list.len(), 1);
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -123,31 +123,34 @@ impl Quicklist {
         }
     }
 
-    /// Removes the last element. Cost: O(1) and the copy.
-    pub fn pop_back(&mut self) -> Option<Popped> {
+    /// Removes the last element, and answers what `take` made of it. Cost: O(1).
+    #[inline]
+    pub fn pop_back<R>(&mut self, take: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
         let block = self.blocks.back()?;
         if block.len() == 1 {
             let last = self.blocks.len() - 1;
-            let only = block.open();
-            let popped = only.as_ref().back().map(|entry| entry.with_bytes(Popped::from_slice));
-            self.drop_blocks(last, last + 1);
-            self.uncover();
-            return popped;
+            return self.pop_block(last, take);
         }
-        self.edit_back(ListpackBuf::pop_back)?
+        self.edit_back(|block| block.pop_back(take))?
     }
 
-    /// Removes the first element. Cost: O(1) and the copy.
-    pub fn pop_front(&mut self) -> Option<Popped> {
+    /// Removes the first element, and answers what `take` made of it. Cost: O(1).
+    #[inline]
+    pub fn pop_front<R>(&mut self, take: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
         let block = self.blocks.front()?;
         if block.len() == 1 {
-            let only = block.open();
-            let popped = only.as_ref().front().map(|entry| entry.with_bytes(Popped::from_slice));
-            self.drop_blocks(0, 1);
-            self.uncover();
-            return popped;
+            return self.pop_block(0, take);
         }
-        self.edit_front(ListpackBuf::pop_front)?
+        self.edit_front(|block| block.pop_front(take))?
+    }
+
+    /// Removes a block with its only element.
+    #[cold]
+    fn pop_block<R>(&mut self, block: usize, take: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
+        let taken = self.block(block).open().as_ref().front().map(take);
+        self.drop_blocks(block, block + 1);
+        self.uncover();
+        taken
     }
 
     /// Adds an element before element `index`, or behind the last.

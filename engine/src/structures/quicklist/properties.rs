@@ -128,10 +128,14 @@ fn apply(
         }
         Op::Limit(setting) => *limit = BlockLimit::from_setting(setting),
         Op::PopBack => {
-            assert_eq!(list.pop_back().map(|v| v.to_vec()), model.pop_back(), "{context}");
+            assert_eq!(list.pop_back(|e| e.to_bytes().into_owned()), model.pop_back(), "{context}");
         }
         Op::PopFront => {
-            assert_eq!(list.pop_front().map(|v| v.to_vec()), model.pop_front(), "{context}");
+            assert_eq!(
+                list.pop_front(|e| e.to_bytes().into_owned()),
+                model.pop_front(),
+                "{context}"
+            );
         }
         Op::PushBack(value) => {
             list.push_back(&value, *limit);

@@ -165,8 +165,8 @@ fn an_edit_of_a_shared_list_copies_its_block_only() {
         match step % 6 {
             0 => list.push_front(b"first", limit),
             1 => list.push_back(b"last", limit),
-            2 => drop(list.pop_front()),
-            3 => drop(list.pop_back()),
+            2 => assert!(list.pop_front(|_| ()).is_some()),
+            3 => assert!(list.pop_back(|_| ()).is_some()),
             4 => list.insert(step * 20, b"inserted", limit),
             _ => list.replace(step * 23, b"replaced", limit),
         }
@@ -205,7 +205,7 @@ fn a_block_is_compressed_when_it_leaves_the_depth_and_expanded_when_it_comes_bac
     assert_eq!((lens(&list), compressed(&list)), (vec![2, 2, 1], vec![false, true, false]));
     list.push_front(b"first", limit);
     assert_eq!(compressed(&list), [false, true, true, false]);
-    assert_eq!(list.pop_back().map(|last| last.len()), Some(41));
+    assert_eq!(list.pop_back(|entry| entry.len()), Some(41));
     assert_eq!(compressed(&list), [false, true, false]);
     list.trim(2, 5);
     assert_eq!((lens(&list), compressed(&list)), (vec![1, 2], vec![false, false]));
