@@ -97,18 +97,17 @@ impl<'s> Context<'s> {
     }
 
     /// Before an owned key's object is edited: a copy of its own, if the transaction may have to go
-    /// back and has none yet. `None`: edit what is there.
+    /// back and has none yet, with the record to write once the copy differs. `None`: edit what is
+    /// there.
     ///
     /// # Errors
     /// [`Halt::Busy`]: too large for a copy, and another script holds the token.
     pub(crate) fn copy_to_edit(
         &mut self,
-        db: u16,
-        hash: u64,
         key: &[u8],
         record: &Record,
         object: &ObjectRef,
-    ) -> Result<Option<ObjectRef>, Halt> {
+    ) -> Result<Option<(NewRecord, ObjectRef)>, Halt> {
         let Mode::Transaction(transaction) = &mut self.mode else { return Ok(None) };
         // One that is not booked was made by this transaction.
         if !transaction.gentle || transaction.irrevocable || !object.is_booked() {
@@ -125,8 +124,7 @@ impl<'s> Context<'s> {
         let copy = unsafe { object.duplicate() };
         let new = NewRecord::new(key, Value::Object(copy.clone()), record.expire_at_ms());
         new.set_access(record.access());
-        self.write_owned(db, hash, key, new);
-        Ok(Some(copy))
+        Ok(Some((new, copy)))
     }
 
     /// Why a key cannot be had now: see [`busy`].

@@ -522,7 +522,7 @@ impl<'s> Context<'s> {
             }
             return Ok(Some(result));
         };
-        let copy = self.copy_to_edit(db, hash, key, record, &object)?;
+        let (copied, copy) = self.copy_to_edit(key, record, &object)?.unzip();
         if copy.is_none() {
             self.surrender(db, record);
         }
@@ -537,6 +537,10 @@ impl<'s> Context<'s> {
             Edit::Changed(result) => result,
         };
         let weight = object.weigh(body);
+        // Only now: what stayed as it was is neither written nor logged.
+        if let Some(new) = copied {
+            self.write_owned(db, hash, key, new);
+        }
         self.mark_edited(db, hash, key);
         // What this transaction made is booked by what it weighs at the commit.
         if object.is_booked() {
