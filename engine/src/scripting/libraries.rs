@@ -15,6 +15,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use smallvec::SmallVec;
 use zumic_error::{CommandError, ScriptError};
 
 use super::checked;
@@ -114,15 +115,22 @@ fn metadata(source: &[u8]) -> Result<(String, usize), ScriptError> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Catalog {
     pub(crate) libraries: BTreeMap<String, Arc<Library>>,
-    /// Which library has a function, by the function's name.
+    /// Which library has a function, by the function's name in lower case: as in Redis, callers
+    /// need not mind its case, and no two functions differ in nothing else.
     functions: HashMap<Box<[u8]>, Arc<Library>>,
 }
 
+/// What functions are looked up by.
+fn folded(name: &[u8]) -> SmallVec<[u8; 32]> {
+    name.iter().map(u8::to_ascii_lowercase).collect()
+}
+
 impl Catalog {
-    /// A function with its library.
-    pub(crate) fn find(&self, name: &[u8]) -> Option<(&Arc<Library>, &Function)> {
-        let library = self.functions.get(name)?;
-        let function = library.functions.iter().find(|function| *function.name == *name);
+    /// Which library has a function, and which of its functions it is.
+    pub(crate) fn find(&self, name: &[u8]) -> Option<(&Arc<Library>, usize)> {
+        let library = self.functions.get(&*folded(name))?;
+        let is_meant = |function: &Function| function.name.eq_ignore_ascii_case(name);
+        let function = library.functions.iter().position(is_meant);
         Some((library, function.expect("the catalog and its library agree")))
     }
 
@@ -139,13 +147,13 @@ impl Catalog {
             self.remove(&library.name);
         }
         for function in &library.functions {
-            if self.functions.contains_key(&function.name) {
+            if self.functions.contains_key(&*folded(&function.name)) {
                 let name = String::from_utf8_lossy(&function.name).into_owned();
                 return Err(ScriptError::FunctionExists(name));
             }
         }
         for function in &library.functions {
-            self.functions.insert(function.name.clone(), Arc::clone(&library));
+            self.functions.insert(folded(&function.name).into_boxed_slice(), Arc::clone(&library));
         }
         self.libraries.insert(library.name.clone(), library);
         Ok(())
@@ -155,7 +163,7 @@ impl Catalog {
     pub(crate) fn remove(&mut self, name: &str) -> bool {
         let Some(library) = self.libraries.remove(name) else { return false };
         for function in &library.functions {
-            self.functions.remove(&function.name);
+            self.functions.remove(&*folded(&function.name));
         }
         true
     }
@@ -297,8 +305,9 @@ mod tests {
         let dump = catalog.dump();
         let back = Catalog::undump(&dump).unwrap();
         assert_eq!(back.dump(), dump);
-        let (library, function) = back.find(b"g").unwrap();
+        let (library, number) = back.find(b"G").unwrap();
         assert_eq!(library.name, "two");
+        let function = &library.functions[number];
         assert!(function.flags.no_writes && function.description.as_deref() == Some(b"d"));
         assert!(Catalog::undump(&Catalog::default().dump()).unwrap().libraries.is_empty());
         for at in 0..dump.len() {

@@ -95,8 +95,8 @@ impl Machine {
         Ok(self.vm.as_mut().expect("made above"))
     }
 
-    /// A function with its library; nothing is loaded yet.
-    fn function(&mut self, name: &[u8]) -> Result<(Arc<Library>, ScriptFlags), ScriptError> {
+    /// A function: its library, and which of that it is; nothing is loaded yet.
+    fn function(&mut self, name: &[u8]) -> Result<(Arc<Library>, usize), ScriptError> {
         let libraries = &self.shared.scripting.libraries;
         let version = libraries.version();
         if version != self.catalog_version {
@@ -105,7 +105,7 @@ impl Machine {
             self.forget_replaced();
         }
         let found = self.catalog.find(name).ok_or(ScriptError::FunctionNotFound)?;
-        Ok((Arc::clone(found.0), found.1.flags))
+        Ok((Arc::clone(found.0), found.1))
     }
 
     /// Gives back what libraries have left that are no more.
@@ -170,15 +170,15 @@ fn script_of(body: &Body) -> Script<'_> {
     Script { sha: &body.sha, body: body.code() }
 }
 
-/// A script, or a function of a library by its name.
-enum Code<'w> {
-    Function(Arc<Library>, &'w [u8]),
+/// A script, or one of the functions of a library.
+enum Code {
+    Function(Arc<Library>, usize),
     Script(Arc<Body>),
 }
 
 /// What is to run, with which keys and arguments.
 struct Plan<'w> {
-    code: Code<'w>,
+    code: Code,
     flags: Option<ScriptFlags>,
     keys: &'w [&'w [u8]],
     args: &'w [&'w [u8]],
@@ -213,7 +213,10 @@ fn plan<'w>(
     let count = usize::try_from(count).map_err(|_| ScriptError::KeysNegative)?;
     let (keys, args) = rest.split_at(count);
     let (code, flags) = match function {
-        Some((library, flags)) => (Code::Function(library, words[1]), Some(flags)),
+        Some((library, number)) => {
+            let flags = library.functions[number].flags;
+            (Code::Function(library, number), Some(flags))
+        }
         None => {
             let body = machine.script(command, words[1])?;
             let flags = body.flags;
@@ -287,12 +290,12 @@ fn interpret(
     unit.rights = plan.rights;
     let mut side = Side { unit, courier };
     let ran = match &plan.code {
-        Code::Function(library, name) => {
+        Code::Function(library, number) => {
             machine.load(library)?;
             let Machine { vm, loaded, .. } = machine;
             let vm = vm.as_mut().expect("it has loaded the library");
-            // As the client wrote the name, which is the function's.
-            let function = &loaded[&library.name].functions[*name];
+            let name = &library.functions[*number].name;
+            let function = &loaded[&library.name].functions[name];
             vm.call_function(function, name, plan.keys, plan.args, &mut side, sink)
         }
         Code::Script(body) => {
