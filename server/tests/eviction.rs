@@ -147,6 +147,9 @@ fn a_hot_key_survives() {
 fn noeviction_refuses_writes_and_serves_reads() {
     let running = start("noeviction", 2);
     let mut client = running.connect();
+    let mut early = running.connect();
+    early.run("MULTI");
+    assert_eq!(early.run("SET a b").text(), "QUEUED");
     let errors = fill(&mut client, "key:", 0..20_000, false);
     assert!(!errors.is_empty(), "the limit was not reached");
     for error in &errors {
@@ -160,6 +163,9 @@ fn noeviction_refuses_writes_and_serves_reads() {
     client.run("MULTI");
     assert!(client.run("SET a b").text().starts_with("OOM"));
     assert!(client.run("EXEC").text().starts_with("EXECABORT"));
+    let wanted = "EXECABORT Transaction discarded because of: OOM command not allowed when used \
+        memory > 'maxmemory'.";
+    assert_eq!(early.run("EXEC").text(), wanted, "it was queued while there was memory");
     for index in 0..200 {
         assert_eq!(client.run(&format!("DEL key:{index}")), Reply::Integer(1));
     }

@@ -278,8 +278,8 @@ impl CommandError {
                  command"
             }
             Self::ExecAbortMemory => {
-                "EXECABORT Transaction discarded because of: command not allowed when used memory \
-                 > 'maxmemory'."
+                "EXECABORT Transaction discarded because of: OOM command not allowed when used \
+                 memory > 'maxmemory'."
             }
             Self::ExecWithoutMulti => "ERR EXEC without MULTI",
             Self::FilterPathInvalid => "ERR invalid JSON path in FILTER",

@@ -320,7 +320,9 @@ impl<'t, 's> Unit<'t, 's> {
         let blocks = |arg: &&[u8]| arg.eq_ignore_ascii_case(b"block");
         let options = || args.iter().take_while(|arg| !arg.eq_ignore_ascii_case(b"streams"));
         if spec.flags.contains(Flags::BLOCKING) && options().any(blocks) {
-            return Err(ScriptError::BlockOption(spec.name.to_ascii_uppercase()).into());
+            return Err(
+                ScriptError::BlockOption(String::from_utf8_lossy(args[0]).into_owned()).into()
+            );
         }
         // What others hear counts as a write here, as in Redis.
         if self.rights.read_only && spec.flags.intersects(Flags::WRITE.or(Flags::MAY_REPLICATE)) {
