@@ -60,6 +60,9 @@ pub trait Host {
     /// A script is about to run this command on its client's behalf, in this database.
     fn scripted(&mut self, _spec: &'static CommandSpec, _db: u16, _args: &[&[u8]]) {}
 
+    /// A command of a transaction has run, in this database; `failed`: it answered an error.
+    fn executed(&mut self, _spec: &'static CommandSpec, _db: u16, _args: &[&[u8]], _failed: bool) {}
+
     /// A script writes a line to the log, at one of Redis's levels: 0 for debugging to 3 for
     /// warnings.
     fn log_line(&mut self, _level: u8, _line: &[u8]) {}

@@ -551,11 +551,14 @@ impl<'s> Context<'s> {
         }
         self.sink.array(queue.len());
         for queued in queue {
-            match self.call(host, queued.spec, &borrowed(queued)) {
+            let args = borrowed(queued);
+            let result = self.call(host, queued.spec, &args);
+            match &result {
                 Ok(()) => {}
-                Err(Halt::Error(error)) => self.sink.error(&error),
+                Err(Halt::Error(error)) => self.sink.error(error),
                 Err(Halt::Busy | Halt::Wait(_)) => self.sink.error(&CommandError::CannotWait),
             }
+            host.executed(queued.spec, self.scope.db, &args, result.is_err());
         }
     }
 }

@@ -89,6 +89,8 @@ pub(crate) struct ConnectionHost<'c> {
     pub(crate) state: &'c mut ClientState,
     /// Whether the command runs inside EXEC, where nothing can be awaited.
     pub(crate) in_exec: bool,
+    /// In EXEC: when the command before ended, by the fast clock.
+    pub(crate) executed_at: u64,
 }
 
 impl Host for ConnectionHost<'_> {
@@ -121,6 +123,15 @@ impl Host for ConnectionHost<'_> {
         if self.core.shared.is_monitored() {
             feed_monitors_of_script(self.core, db, args);
         }
+    }
+
+    fn executed(&mut self, spec: &'static CommandSpec, db: u16, args: &[&[u8]], failed: bool) {
+        let core = &mut *self.core;
+        let now = core.counter.raw();
+        let nanoseconds = core.counter.delta_as_nanos(self.executed_at, now);
+        self.executed_at = now;
+        count(core, spec, nanoseconds, failed);
+        show(core, self.state, spec, db, args);
     }
 
     fn log_line(&mut self, level: u8, line: &[u8]) {
@@ -366,7 +377,7 @@ fn run(
             None => return Flow::Park,
         }
     } else {
-        let mut host = ConnectionHost { core, state, in_exec: false };
+        let mut host = ConnectionHost { core, state, in_exec: false, executed_at: 0 };
         if queues {
             turn.wait(scope, &mut host, spec, args, reply)
         } else {
@@ -422,21 +433,33 @@ pub(crate) fn conclude(
     let nanoseconds = before + core.counter.delta_as_nanos(core.tick, now);
     core.tick = now;
     let failed = reply.error_code().is_some();
-    core.stats.commands_processed.add(1);
     if !failed && core.log.is_some() && spec.flags.contains(Flags::WRITE) {
         core.stats.changes.add(1);
     }
-    core.stats.commands.record(spec.id, nanoseconds, failed, core.settings.latency_tracking);
+    count(core, spec, nanoseconds, failed);
     let microseconds = nanoseconds / 1_000;
     if microseconds >= core.settings.notable_us() {
         let words = state.record.words();
         let facts = facts(state, &words, db);
         core.shared.admin.note_slow(&facts, spec, args, microseconds);
     }
-    // As in Redis: afterwards, so with the database that SELECT chose, and nothing administrative.
+    show(core, state, spec, scope.db, args);
+}
+
+/// Counts a command that has run.
+#[inline(always)]
+fn count(core: &Core, spec: &CommandSpec, nanoseconds: u64, failed: bool) {
+    core.stats.commands_processed.add(1);
+    core.stats.commands.record(spec.id, nanoseconds, failed, core.settings.latency_tracking);
+}
+
+/// Shows a command that has run to MONITOR. As in Redis: afterwards, so with the database that
+/// SELECT chose, and nothing administrative.
+#[inline(always)]
+fn show(core: &Core, state: &ClientState, spec: &CommandSpec, db: u16, args: &[&[u8]]) {
     let hidden = Flags::SKIP_MONITOR.or(Flags::ADMIN);
     if core.shared.is_monitored() && !spec.flags.intersects(hidden) {
-        feed_monitors(core, state, scope.db, args);
+        feed_monitors(core, state, db, args);
     }
 }
 
