@@ -122,6 +122,8 @@ pub(crate) struct ClientState {
     pub(crate) closing: bool,
     /// Why no command runs now.
     pub(crate) waiting: Option<Waiting>,
+    /// Its command waits for the end of CLIENT PAUSE.
+    pub(crate) paused: bool,
     /// Its script, while that is suspended.
     pub(crate) script: Option<Box<LongScript>>,
     /// It said that it wants a dump and is no replica.
@@ -148,6 +150,7 @@ impl ClientState {
             monitor: false,
             closing: false,
             waiting: None,
+            paused: false,
             script: None,
             wants_dump: false,
             epoch: 0,

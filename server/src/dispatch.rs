@@ -253,7 +253,11 @@ fn checked(
         return queue(core, turn, state, scope, reply, spec, args);
     }
     let writes = may_write(spec) || (immediate && state.multi.as_ref().is_some_and(has_write));
-    if core.shared.pause.holds(turn.now_ms(), writes) && !is_client(spec) {
+    let is_paused = core.shared.pause.holds(turn.now_ms(), writes) && !is_client(spec);
+    if is_paused != state.paused {
+        note_pause(core, state, is_paused);
+    }
+    if is_paused {
         state.waiting = Some(Waiting::Turn);
         return Flow::Park;
     }
@@ -262,6 +266,18 @@ fn checked(
         return Flow::Park;
     }
     run(core, turn, state, scope, reply, spec, args)
+}
+
+/// Counts a client whose command waits for the end of a pause among those that are blocked, as
+/// Redis does, or no more.
+#[cold]
+pub(crate) fn note_pause(core: &Core, state: &mut ClientState, is_paused: bool) {
+    state.paused = is_paused;
+    if is_paused {
+        core.stats.clients_blocked.add(1);
+    } else {
+        core.stats.clients_blocked.subtract(1);
+    }
 }
 
 /// The words of an HTTP request that no command has. A browser can be made to send one to any

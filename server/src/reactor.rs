@@ -29,6 +29,7 @@ use crate::clients::ClientRecord;
 use crate::clock;
 use crate::connection::{ClientState, Connection, Waiting};
 use crate::deliver::{answer_waitaof, deliver, give_up};
+use crate::dispatch::note_pause;
 use crate::durability::{LogView, Standing};
 use crate::gate::Gate;
 use crate::net::{Listener, Stream};
@@ -552,6 +553,9 @@ fn forget(core: &mut Core, turn: &mut Turn<'_>, connection: &mut Connection) {
     }
     if connection.state.monitor {
         core.shared.count_monitors(false);
+    }
+    if connection.state.paused {
+        note_pause(core, &mut connection.state, false);
     }
     if let Some(Waiting::Blocked(client)) = connection.state.waiting.take() {
         if client.leave() {
