@@ -566,7 +566,13 @@ impl<'s> Context<'s> {
 
 /// Why a key that somebody's intent is in cannot be had now.
 pub(crate) fn busy(intent: &Intent) -> Halt {
-    match intent.slow() {
+    busy_with(intent.slow())
+}
+
+/// Why something that a script has cannot be had now. `slow`: it has run for longer than anybody
+/// should wait, and whether it is a function.
+pub(crate) fn busy_with(slow: Option<bool>) -> Halt {
+    match slow {
         None => Halt::Busy,
         Some(false) => CommandError::from(ScriptError::Busy).into(),
         Some(true) => CommandError::from(ScriptError::BusyFunction).into(),

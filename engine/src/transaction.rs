@@ -17,7 +17,7 @@ use zumic_error::CommandError;
 
 use crate::collection::Hold;
 use crate::commands::Flags;
-use crate::context::{Context, KeyRef, Mode};
+use crate::context::{Context, KeyRef, Mode, busy_with};
 use crate::dispatch::{borrowed, queue_keys};
 use crate::host::{Halt, Host, Queued};
 use crate::intent::{Commit, Intent};
@@ -353,6 +353,16 @@ impl<'s> Context<'s> {
         self.shared.reign(&self.own.place, wait)
     }
 
+    /// Why the store cannot be had now: for a moment, or because of a script that takes long.
+    #[cold]
+    fn why_not_alone(&self) -> Halt {
+        #[cfg(feature = "scripting")]
+        let slow = self.shared.scripting.overdue();
+        #[cfg(not(feature = "scripting"))]
+        let slow = None;
+        busy_with(slow)
+    }
+
     /// Runs `work` with every other session outside its turn.
     pub(crate) fn alone<R>(
         &mut self,
@@ -362,7 +372,7 @@ impl<'s> Context<'s> {
             return work(self);
         }
         if !self.take_barrier() {
-            return Err(Halt::Busy);
+            return Err(self.why_not_alone());
         }
         let tid = self.begin_alone();
         self.mode = Mode::Alone(tid);

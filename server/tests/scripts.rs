@@ -71,6 +71,10 @@ fn who_needs_its_keys_is_told_that_it_is_busy() {
     assert_eq!(reply.text(), busy);
     assert_eq!(other.run("DEL held x").text(), busy);
     assert_eq!(other.run("EVAL return(1) 1 held").text(), busy);
+    assert_eq!(other.run("FLUSHALL").text(), busy, "it needs the whole store");
+    other.run("MULTI");
+    other.run("FLUSHDB");
+    assert_eq!(other.run("EXEC").text(), busy);
     assert_eq!(other.run("SET free 1").text(), "OK");
     assert!(!runner.read().expect("the script ends").is_error());
     assert_eq!(other.run("SET held 2").text(), "OK");

@@ -86,6 +86,12 @@ impl Scripting {
         vms.iter().map(|bytes| bytes.get()).sum()
     }
 
+    /// The same as [`LongScripts::overdue`], by the setting; 0 there is for ever.
+    pub(crate) fn overdue(&self) -> Option<bool> {
+        let patience_ms = self.patience_ms();
+        if patience_ms > 0 { self.long.overdue(patience_ms) } else { None }
+    }
+
     /// `busy-reply-threshold`.
     pub(crate) fn patience_ms(&self) -> u64 {
         // ORDER: Relaxed (unpaired); a setting.

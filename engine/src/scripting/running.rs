@@ -119,6 +119,14 @@ impl LongScripts {
         if killed > 0 { Ok(()) } else { Err(ScriptError::Unkillable) }
     }
 
+    /// Whether a script has run for so long that nobody should wait for it: `Some`, and whether it
+    /// is a function.
+    pub(crate) fn overdue(&self, patience_ms: u64) -> Option<bool> {
+        let scripts = lock(&self.0);
+        let mut overdue = scripts.iter().filter(|running| running.elapsed_ms.get() >= patience_ms);
+        overdue.next().map(|running| lock(&running.label).function.is_some())
+    }
+
     /// The function that runs longest, and for how long in milliseconds.
     pub(crate) fn longest_function(&self) -> Option<(Label, u64)> {
         let scripts = lock(&self.0);
@@ -150,6 +158,8 @@ mod tests {
         scripts.add(&running, function.clone());
         assert_eq!(scripts.kill(false), Err(ScriptError::BusyFunction));
         assert_eq!(scripts.longest_function(), Some((function, 0)));
+        running.elapsed_ms.set(20);
+        assert_eq!((scripts.overdue(21), scripts.overdue(20)), (None, Some(true)));
         assert_eq!(scripts.kill(true), Ok(()));
     }
 }
