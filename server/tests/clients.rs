@@ -19,7 +19,18 @@ use support::{Redis, Running, Server, Zumic};
 const INSTALL_MAX: Duration = Duration::from_secs(180);
 const RUN_MAX: Duration = Duration::from_secs(90);
 
+/// The tests of a library sleep much, to see what expires.
+const SUITE_MAX: Duration = Duration::from_secs(240);
+
 const REDIS_PY: &str = "redis==6.4.0";
+/// What redis-py's own tests need.
+const REDIS_PY_TESTS: [&str; 5] = [
+    "packaging==25.0",
+    "PyJWT==2.10.1",
+    "pytest==8.4.2",
+    "pytest-asyncio==1.2.0",
+    "pytest-timeout==2.4.0",
+];
 const NODE_PACKAGES: [&str; 3] = ["bullmq@6.7.0", "ioredis@5.8.2", "redis@5.9.0"];
 
 /// Packages of the larger Python programs, one a line.
@@ -100,6 +111,29 @@ fn python_packages() -> PathBuf {
     })
 }
 
+/// redis-py with what its own tests need, and in `source` its source distribution, which has them.
+fn redis_py_source() -> PathBuf {
+    require("python3", "Python with pip");
+    installed(&format!("{}-tests", REDIS_PY.replace("==", "-")), |path| {
+        let pip = |what: &str| {
+            let mut pip = Command::new("python3");
+            pip.args(["-m", "pip", what, "--quiet", "--disable-pip-version-check"]);
+            pip
+        };
+        let mut install = pip("install");
+        install.arg("--target").arg(path).arg(REDIS_PY).args(REDIS_PY_TESTS);
+        must_run(install, INSTALL_MAX, "installing pytest");
+        let mut download = pip("download");
+        download.args(["--no-deps", "--no-binary", ":all:", REDIS_PY, "--dest"]).arg(path);
+        must_run(download, INSTALL_MAX, "downloading redis-py's source");
+        let name = REDIS_PY.replace("==", "-");
+        let mut unpack = Command::new("python3");
+        unpack.args(["-m", "tarfile", "-e"]).arg(path.join(format!("{name}.tar.gz"))).arg(path);
+        must_run(unpack, INSTALL_MAX, "unpacking redis-py's source");
+        std::fs::rename(path.join(name), path.join("source")).expect("it was unpacked");
+    })
+}
+
 /// The same for the programs that stand on more than redis-py. The folder's name has a digest
 /// of the list in it: another list is another folder.
 fn service_packages() -> PathBuf {
@@ -169,6 +203,42 @@ fn redis_py() {
 #[test]
 fn redis_py_asyncio() {
     python("redis_py_asyncio.py", python_packages, BOTH_PROTOCOLS);
+}
+
+/// redis-py's own tests: those of one kind of client, by one version of the protocol. Not on the
+/// oracle: it is older than what they test, and its makers run them.
+fn redis_py_suite(client: &str, protocol: &str) {
+    if !wanted() {
+        return;
+    }
+    let packages = redis_py_source();
+    let running = Running::start(&Zumic { threads: 2 });
+    let mut python = Command::new("python3");
+    python.arg(program("redis_py_suite.py")).args([&running.port(), client, protocol]);
+    python.arg(packages.join("source"));
+    python.env("PYTHONPATH", &packages).env("PYTHONDONTWRITEBYTECODE", "1");
+    let said = must_run(python, SUITE_MAX, "redis-py's own tests");
+    assert!(said.contains("ok"), "{said}");
+}
+
+#[test]
+fn redis_py_suite_2() {
+    redis_py_suite("blocking", "2");
+}
+
+#[test]
+fn redis_py_suite_3() {
+    redis_py_suite("blocking", "3");
+}
+
+#[test]
+fn redis_py_suite_asyncio_2() {
+    redis_py_suite("asyncio", "2");
+}
+
+#[test]
+fn redis_py_suite_asyncio_3() {
+    redis_py_suite("asyncio", "3");
 }
 
 #[test]
