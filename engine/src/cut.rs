@@ -331,7 +331,7 @@ impl Context<'_> {
             return;
         }
         // SAFETY: guaranteed by the caller.
-        unsafe { self.guard.retire(pointer, record.memory()) };
+        unsafe { record.retire(pointer, self.guard) };
     }
 
     /// Hands a copy of the object behind `record` over to the snapshot, if it is of the cut and

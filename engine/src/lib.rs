@@ -12,6 +12,7 @@
 
 mod ahead;
 pub mod awaited;
+mod bare;
 pub mod collection;
 pub mod commands;
 mod context;

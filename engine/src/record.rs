@@ -379,7 +379,7 @@ impl Record {
     }
 
     #[inline]
-    fn is_large(&self) -> bool {
+    pub(crate) fn is_large(&self) -> bool {
         self.bits() & (KIND_MASK | ENCODING_MASK) == ENCODING_LARGE << ENCODING_SHIFT
     }
 
