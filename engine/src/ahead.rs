@@ -1,8 +1,8 @@
 //! What a batch of commands will look up, asked for before they run.
 //!
 //! Why it exists: a dependent lookup on a large store costs 275 ns, one whose lines were asked for
-//! in a batch 34 ns. The keys of a batch are taken one step further together: segment, bucket,
-//! record, and what a command names in a large collection. Hints only: nothing depends on them.
+//! in a batch 34 ns. The keys of a batch are taken one step further together: bucket, record,
+//! and what a command names in a large collection. Hints only: nothing depends on them.
 
 use smallvec::SmallVec;
 
@@ -10,7 +10,7 @@ use crate::collection::Presence;
 use crate::intent::{key_record, resolve};
 use crate::map::Map;
 use crate::map::bucket::Bucket;
-use crate::map::segment::{Pinned, Segment};
+use crate::map::segment::Pinned;
 use crate::map::word::Word;
 use crate::record::Record;
 use crate::session::Turn;
@@ -69,23 +69,19 @@ impl Turn<'_> {
     pub fn prefetch(&mut self, keys: &[Ahead<'_>]) {
         const GROUP: usize = 64;
         let mut hashes = [0_u64; GROUP];
-        let mut segments: [Option<&Segment>; GROUP] = [None; GROUP];
         let mut buckets: [Option<&Bucket>; GROUP] = [None; GROUP];
         for group in keys.chunks(GROUP) {
             let mut last: Option<(&Ahead<'_>, u64)> = None;
             for (i, ahead) in group.iter().enumerate() {
                 // Requests of one batch often go to the same key: it is asked for once.
-                (hashes[i], segments[i]) = match last {
+                (hashes[i], buckets[i]) = match last {
                     Some((last, hash)) if last.names_key_of(ahead) => (hash, None),
                     _ => {
                         let hash = self.shared.residents.hash_key(ahead.key);
-                        (hash, self.shared.map(ahead.db).prefetch_segment(hash))
+                        (hash, self.shared.map(ahead.db).prefetch_chain(hash))
                     }
                 };
                 last = Some((ahead, hashes[i]));
-            }
-            for i in 0..group.len() {
-                buckets[i] = segments[i].map(|segment| Map::prefetch_chain(segment, hashes[i]));
             }
             let mut is_pending = true;
             while is_pending {

@@ -8,7 +8,8 @@
 //! group's repair flag; nobody waits for it.
 //!
 //! Invariants
-//! - Y1: every entry leads to the current segment of its prefix, directly or through successors.
+//! - Y1: every entry leads to the current segment of its prefix, directly or through successors. It
+//!   is what [`Segment::entry`] gave: it tells the bucket, too.
 //! - Y2: only the holder of `repairing` stores entries, swaps directories, and retires
 //!   superseded segments; it retires one only when no entry of the current directory leads to it.
 //!
@@ -22,7 +23,7 @@ use std::ptr::null_mut;
 use crate::guard::Reclaim;
 use crate::sync::{AtomicBool, AtomicPtr, Ordering};
 
-use super::bucket::SLOTS;
+use super::bucket::{Bucket, SLOTS};
 use super::deadline::{DeadlineMinimum, NEVER};
 use super::segment::{LADDER, Pinned, Resize, Segment};
 
@@ -74,11 +75,15 @@ impl Directory {
     }
 
     #[inline]
-    fn segment(&self, index: usize) -> &Segment {
+    fn entry(&self, index: usize) -> *mut Segment {
         // ORDER(directory-publish): SeqCst, as a protected load; it includes Acquire.
-        let pointer = self.entries[index].load(Ordering::SeqCst);
+        self.entries[index].load(Ordering::SeqCst)
+    }
+
+    #[inline]
+    fn segment(&self, index: usize) -> &Segment {
         // SAFETY: entries are never null, and Y2 keeps what they lead to.
-        unsafe { &*pointer }
+        unsafe { &*Segment::of_entry(self.entry(index)) }
     }
 
     /// The same map with more bits.
@@ -178,7 +183,18 @@ impl Group {
         Some(directory.segment(directory.index(hash)))
     }
 
-    /// The same, creating the group's first segment if need be.
+    /// The same with its chain for `hash`; what is in the segment's header is not looked at.
+    #[inline]
+    pub(super) fn chain(&self, hash: u64) -> Option<(&Segment, &Bucket)> {
+        let directory = self.directory()?;
+        let entry = directory.entry(directory.index(hash));
+        // SAFETY: entries are never null, and Y2 keeps what they lead to.
+        let segment = unsafe { &*Segment::of_entry(entry) };
+        // SAFETY: as above; Y1.
+        Some((segment, unsafe { Segment::chain_of_entry(entry, hash) }))
+    }
+
+    /// The segment for `hash`, creating the group's first one if need be.
     pub(super) fn segment_or_create(&self, hash: u64, pinned: Pinned<'_>) -> &Segment {
         loop {
             if let Some(segment) = self.segment(hash) {
@@ -199,7 +215,9 @@ impl Group {
         let depth = GROUP_BITS + bits;
         let entries: Box<[_]> = (0..1_u64 << bits)
             .map(|index| group | index.checked_shl(64 - depth).unwrap_or(0))
-            .map(|prefix| AtomicPtr::new(Segment::allocate(depth, prefix, buckets).as_ptr()))
+            .map(|prefix| Segment::allocate(depth, prefix, buckets))
+            // SAFETY: just allocated, and nobody else knows it.
+            .map(|segment| AtomicPtr::new(unsafe { segment.as_ref() }.entry()))
             .collect();
         let directory = Box::into_raw(Box::new(Directory { bits, entries }));
         // ORDER(directory-publish): SeqCst on success releases the directory and its segments.
@@ -218,7 +236,7 @@ impl Group {
         }
         for entry in &made.entries {
             // ORDER(directory-publish): Relaxed; ours alone.
-            let segment = entry.load(Ordering::Relaxed);
+            let segment = Segment::of_entry(entry.load(Ordering::Relaxed));
             // SAFETY: not installed: ours alone.
             unsafe { Segment::reclaim(segment) };
         }
@@ -280,7 +298,7 @@ impl Group {
             let group = hash & !(u64::MAX >> GROUP_BITS);
             let current = follow(target.segment(index), group | first);
             // ORDER(directory-publish): SeqCst releases the segment.
-            target.entries[index].store(std::ptr::from_ref(current).cast_mut(), Ordering::SeqCst);
+            target.entries[index].store(current.entry(), Ordering::SeqCst);
         }
         if let Some(wide) = wide {
             self.swap_directory(directory, wide, pinned);

@@ -104,9 +104,9 @@ impl Map {
         mut matches: impl FnMut(Word) -> bool,
         pinned: Pinned<'m>,
     ) -> Option<(&'m AtomicU64, Word)> {
-        let mut segment = self.group(hash).segment(hash)?;
+        let (mut segment, mut chain) = self.group(hash).chain(hash)?;
         loop {
-            let found = segment.chain(hash).find(tag_of(hash), &mut matches);
+            let found = chain.find(tag_of(hash), &mut matches);
             if !found.frozen {
                 return found.entry;
             }
@@ -114,7 +114,7 @@ impl Map {
                 return found.entry;
             };
             self.group(hash).repair(hash, pinned);
-            segment = successor;
+            (segment, chain) = (successor, successor.chain(hash));
         }
     }
 
@@ -127,11 +127,14 @@ impl Map {
         resident: &impl Resident,
         pinned: Pinned<'m>,
     ) -> Place<'m> {
-        let Some(mut segment) = self.group(hash).segment(hash) else { return Place::Vacant };
+        let Some((mut segment, mut chain)) = self.group(hash).chain(hash) else {
+            return Place::Vacant;
+        };
         loop {
-            let found = segment.chain(hash).find(tag_of(hash), &mut matches);
+            let found = chain.find(tag_of(hash), &mut matches);
             if found.frozen {
                 segment = self.thaw(segment, hash, resident, pinned);
+                chain = segment.chain(hash);
                 continue;
             }
             return match found.entry {
@@ -320,22 +323,13 @@ impl Map {
         }
     }
 
-    /// Hints that the segment of `hash` will be looked at soon; the segment, for
-    /// [`Map::prefetch_chain`].
-    #[inline]
-    pub fn prefetch_segment(&self, hash: u64) -> Option<&Segment> {
-        let segment = self.group(hash).segment(hash)?;
-        crate::prefetch::read(segment);
-        Some(segment)
-    }
-
     /// Hints that the chain of `hash` will be looked at soon; its first bucket, for
-    /// [`Map::prefetch_entry`]. The segment should be cached.
+    /// [`Map::prefetch_entry`].
     #[inline]
-    pub fn prefetch_chain(segment: &Segment, hash: u64) -> &Bucket {
-        let bucket = segment.chain(hash);
+    pub fn prefetch_chain(&self, hash: u64) -> Option<&Bucket> {
+        let (_, bucket) = self.group(hash).chain(hash)?;
         crate::prefetch::read(bucket);
-        bucket
+        Some(bucket)
     }
 
     /// Calls `hint` with the words that may be the entry of `hash`, for prefetching what is behind

@@ -46,6 +46,13 @@ pub const SPLIT_BUCKETS: usize = if cfg!(loom) { 1 } else { 23 };
 /// Entries per bucket, on average, at which a segment grows or splits.
 const FILL_MAX: usize = SLOTS;
 
+/// Where a directory's entry holds the number of buckets, above the segment's address, and where
+/// the depth.
+const COUNT_SHIFT: u32 = 48;
+const DEPTH_SHIFT: u32 = 56;
+const _: () = assert!(usize::BITS == 64, "user space ends below 2^48");
+const _: () = assert!(LADDER[LADDER.len() - 1] <= 0xff, "a count is a byte of an entry");
+
 /// Where the words come from and what they mean; the map knows neither keys nor deadlines.
 pub trait Resident {
     /// The full hash of the key behind a record or intent word.
@@ -161,11 +168,41 @@ impl Segment {
         self.prefix
     }
 
-    /// Position of the bucket for `hash`: the 32 bits behind the prefix, scaled.
+    /// Position of the bucket for `hash`.
     #[inline]
     pub(super) fn bucket_index(&self, hash: u64) -> usize {
-        let behind = (hash << self.depth) >> 32;
-        usize::try_from((behind * u64::from(self.bucket_count)) >> 32).expect("below the count")
+        bucket_index(hash, self.depth, self.bucket_count)
+    }
+
+    /// What a directory keeps of it: its address, and above that what leads to a hash's bucket, so
+    /// that a lookup need not wait for the header.
+    pub(super) fn entry(&self) -> *mut Self {
+        let shape = (self.depth as usize) << DEPTH_SHIFT | self.buckets().len() << COUNT_SHIFT;
+        let address = ptr::from_ref(self).cast_mut();
+        assert!(address.addr() >> COUNT_SHIFT == 0, "user space ends below 2^48");
+        address.map_addr(|address| address | shape)
+    }
+
+    /// The segment of an entry.
+    #[inline]
+    pub(super) fn of_entry(entry: *mut Self) -> *mut Self {
+        entry.map_addr(|bits| bits & ((1 << COUNT_SHIFT) - 1))
+    }
+
+    /// The chain for `hash` in the segment of an entry, whose header is not looked at.
+    ///
+    /// # Safety
+    /// The entry is that of a segment which outlives the result.
+    #[inline]
+    pub(super) unsafe fn chain_of_entry<'m>(entry: *mut Self, hash: u64) -> &'m Bucket {
+        let bits = entry.addr() as u64;
+        let (depth, count) = ((bits >> DEPTH_SHIFT) as u32, (bits >> COUNT_SHIFT) as u32 & 0xff);
+        // SAFETY: the buckets follow the header in the same allocation.
+        let first = unsafe { Self::of_entry(entry).add(1) }.cast::<Bucket>();
+        // SAFETY: below the count of initialised buckets.
+        let bucket = unsafe { first.add(bucket_index(hash, depth, count)) };
+        // SAFETY: alive as long as the segment is, by the caller.
+        unsafe { &*bucket }
     }
 
     /// The chain for `hash`.
@@ -304,6 +341,13 @@ impl Segment {
         resize.complete(resident, pinned);
         true
     }
+}
+
+/// Position of the bucket for `hash` among `count`: the 32 bits behind the prefix, scaled.
+#[inline]
+fn bucket_index(hash: u64, depth: u32, count: u32) -> usize {
+    let behind = (hash << depth) >> 32;
+    usize::try_from((behind * u64::from(count)) >> 32).expect("below the count")
 }
 
 /// Asks for the lines of buckets together, and for those of their overflow: one after the other
