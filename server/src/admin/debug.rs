@@ -40,10 +40,7 @@ pub(super) fn run(
     let sub = args[1].to_ascii_lowercase();
     match (sub.as_slice(), &args[2..]) {
         (b"error", [line]) => {
-            // One line, whatever the text.
-            let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
-            let line = line.iter().map(|byte| if is_end(byte) { b' ' } else { *byte }).collect();
-            return Err(CommandError::from(ScriptError::Raised(line)).into());
+            return Err(CommandError::from(ScriptError::Raised(line.to_vec())).into());
         }
         (b"help", []) => help::write(context, help::DEBUG),
         (b"object", [key]) => object(context, key)?,
