@@ -12,21 +12,19 @@
 use std::alloc::Layout;
 
 use crate::guard::{Guard, Reclaim};
+use crate::map::word::ADDRESS_BITS;
 use crate::record::{Header, Record};
 use crate::slab;
 
 /// A record that owns nothing but its block, on its way back.
 struct Bare;
 
-/// Where in the address the size is.
-const BYTES_SHIFT: u32 = 48;
-
 impl Reclaim for Bare {
     unsafe fn reclaim(pointer: *mut Self) {
-        let bytes = pointer.addr() >> BYTES_SHIFT;
+        let bytes = pointer.addr() >> ADDRESS_BITS;
         let layout = Layout::from_size_align(bytes, align_of::<Header>());
         let layout = layout.expect("16 bits are below isize::MAX");
-        let block = pointer.map_addr(|address| address & ((1 << BYTES_SHIFT) - 1));
+        let block = pointer.map_addr(|address| address & ((1 << ADDRESS_BITS) - 1));
         // SAFETY: D1; the caller owns it.
         unsafe { slab::free(block.cast::<u8>(), layout) };
     }
@@ -44,8 +42,8 @@ impl Record {
             // SAFETY: passed on.
             return unsafe { guard.retire(pointer, bytes) };
         }
-        debug_assert_eq!(pointer.addr() >> BYTES_SHIFT, 0, "a slot has room for no more (W1)");
-        let bare = pointer.map_addr(|address| address | bytes << BYTES_SHIFT);
+        debug_assert_eq!(pointer.addr() >> ADDRESS_BITS, 0, "a slot has room for no more (W1)");
+        let bare = pointer.map_addr(|address| address | bytes << ADDRESS_BITS);
         // SAFETY: passed on; D1: without parts of its own, its memory is that of its block.
         unsafe { guard.retire(bare.cast::<Bare>(), bytes) };
     }

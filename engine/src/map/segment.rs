@@ -31,7 +31,7 @@ use crate::sync::{AtomicBool, AtomicPtr, Counter, Ordering};
 
 use super::bucket::{Bucket, SLOTS, Walk};
 use super::deadline::{DeadlineMinimum, NEVER};
-use super::word::Word;
+use super::word::{ADDRESS_BITS, Word};
 
 /// Bucket counts a segment may have. Header and buckets fill an allocator size class each
 /// (512 B, 1, 1.5 and 2 KiB). The largest splits into two of `SPLIT_BUCKETS`.
@@ -48,8 +48,8 @@ const FILL_MAX: usize = SLOTS;
 
 /// Where a directory's entry holds the number of buckets, above the segment's address, and where
 /// the depth.
-const COUNT_SHIFT: u32 = 48;
-const DEPTH_SHIFT: u32 = 56;
+const COUNT_SHIFT: u32 = ADDRESS_BITS;
+const DEPTH_SHIFT: u32 = COUNT_SHIFT + 8;
 const _: () = assert!(usize::BITS == 64, "user space ends below 2^48");
 const _: () = assert!(LADDER[LADDER.len() - 1] <= 0xff, "a count is a byte of an entry");
 

@@ -19,7 +19,9 @@ const FROZEN: u64 = 2;
 const TENTATIVE: u64 = 4;
 const OVERFLOW: u64 = INTENT | TENTATIVE;
 const POINTER_MASK: u64 = 0x0000_ffff_ffff_fff8;
-const TAG_SHIFT: u32 = 48;
+/// Bits of an address in user space; what is above may say something else.
+pub(crate) const ADDRESS_BITS: u32 = 48;
+const TAG_SHIFT: u32 = ADDRESS_BITS;
 
 /// One slot's content.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
