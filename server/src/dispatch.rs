@@ -89,8 +89,9 @@ pub(crate) struct ConnectionHost<'c> {
     pub(crate) state: &'c mut ClientState,
     /// Whether the command runs inside EXEC, where nothing can be awaited.
     pub(crate) in_exec: bool,
-    /// In EXEC: when the command before ended, by the fast clock.
-    pub(crate) executed_at: u64,
+    /// In EXEC: when the command before ended, by the fast clock. Not where scripts run, which
+    /// may be suspended in between.
+    pub(crate) executed_at: Option<u64>,
 }
 
 impl Host for ConnectionHost<'_> {
@@ -128,8 +129,8 @@ impl Host for ConnectionHost<'_> {
     fn executed(&mut self, spec: &'static CommandSpec, db: u16, args: &[&[u8]], failed: bool) {
         let core = &mut *self.core;
         let now = core.counter.raw();
-        let nanoseconds = core.counter.delta_as_nanos(self.executed_at, now);
-        self.executed_at = now;
+        let since = self.executed_at.as_mut().map(|at| std::mem::replace(at, now));
+        let nanoseconds = since.map_or(0, |since| core.counter.delta_as_nanos(since, now));
         count(core, spec, nanoseconds, failed);
         show(core, self.state, spec, db, args);
     }
@@ -393,7 +394,7 @@ fn run(
             None => return Flow::Park,
         }
     } else {
-        let mut host = ConnectionHost { core, state, in_exec: false, executed_at: 0 };
+        let mut host = ConnectionHost { core, state, in_exec: false, executed_at: None };
         if queues {
             turn.wait(scope, &mut host, spec, args, reply)
         } else {

@@ -85,7 +85,7 @@ pub(crate) fn start(
     };
     let mark = reply.mark();
     let mut scripts = std::mem::take(&mut core.scripts);
-    let mut host = ConnectionHost { core, state, in_exec: true, executed_at: 0 };
+    let mut host = ConnectionHost { core, state, in_exec: true, executed_at: None };
     let progress = match &start {
         Start::Exec(queue, _) => scripts.start_exec(turn, scope, &mut host, queue, reply),
         Start::Script(args) => scripts.start_script(turn, scope, &mut host, (spec, args), reply),
@@ -156,7 +156,7 @@ pub(crate) fn resume(core: &mut Core, turn: &mut Turn<'_>, connection: &mut Conn
     let mut reply = Reply::new(output, state.version);
     let mark = reply.mark();
     let mut scripts = std::mem::take(&mut core.scripts);
-    let mut host = ConnectionHost { core, state, in_exec: true, executed_at: 0 };
+    let mut host = ConnectionHost { core, state, in_exec: true, executed_at: None };
     let progress = scripts.resume(long.number, turn, scope, &mut host, &mut reply);
     core.scripts = scripts;
     let result = match progress {

@@ -268,7 +268,7 @@ fn exec(host: &mut ConnectionHost<'_>, context: &mut Context<'_>) -> Outcome {
         }
     }
     host.in_exec = true;
-    host.executed_at = host.core.counter.raw();
+    host.executed_at = Some(host.core.counter.raw());
     let result = context.exec(host, &multi.queue);
     host.in_exec = false;
     match result {

@@ -257,13 +257,15 @@ fn exec(
                 }
                 _ => unit.run_queued(queued.spec, args, tape),
             };
-            if let Err(error) = result {
-                tape.error(&error);
+            if let Err(error) = &result {
+                tape.error(error);
             }
             if courier.again.get() {
                 unit.scope.db = db;
                 return Err(Halt::Busy);
             }
+            let (db, failed) = (unit.scope.db, result.is_err());
+            courier.host(|host| host.executed(queued.spec, db, args, failed));
         }
     } else {
         tape.null_array();
